@@ -1,0 +1,54 @@
+/* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * From the name that httpd authenticated to exactly one account of the directory and the SIDs that
+ * stand for it, or to nobody.
+ */
+#ifndef CEP_CALLER_H
+#define CEP_CALLER_H
+
+#include "cep_access.h"
+#include "cep_directory.h"
+
+struct cep_caller {
+    const char *dn;
+    const char *account;     /* sAMAccountName */
+    struct cep_token token;
+};
+
+/* Longest name that is looked up, in octets. */
+#define CEP_CALLER_MAX_NAME 512
+/* Groups one caller may be in, where the directory has to be walked; the token holds more SIDs
+ * than these: the account's own, well-known ones, sIDHistory. */
+#define CEP_CALLER_MAX_GROUPS 8000
+
+/* How a name reads: which parts it has. Strings are never NULL; "" when absent. */
+struct cep_name {
+    const char *account; /* "alice", "WS01$" */
+    const char *realm;   /* of user@realm */
+    const char *domain;  /* of DOMAIN\user */
+    int is_service;      /* account is a Kerberos service, "host/ws01.corp.example" */
+};
+
+/* Split user@realm, DOMAIN\user or a bare name. Returns NULL, or why it is no name. */
+const char *cep_name_parse(struct cep_name *name, const char *user, apr_pool_t *pool);
+
+/*
+ * Find the account that user names. userPrincipalName decides for user@realm, then sAMAccountName
+ * where realm is one that the directory serves (its DNS name, or CEPRealm); sAMAccountName for
+ * DOMAIN\user (the directory's NetBIOS or DNS name, or CEPRealm) and for bare names. A service
+ * principal (host/ws01.corp.example) is sought by servicePrincipalName instead of sAMAccountName.
+ * Where userPrincipalName and sAMAccountName name different accounts, nobody is meant.
+ * SIDs: objectSid and tokenGroups; a source that is no AD and has no tokenGroups is walked by
+ * memberOf, member and primaryGroupID to the end, cycles included; then the well-known SIDs
+ * S-1-1-0, S-1-5-11, S-1-5-2, S-1-5-15 and, for a domain controller, S-1-5-9.
+ *
+ * APR_SUCCESS: *caller in pool. APR_NOTFOUND: nobody, and *error says why for the log (unknown,
+ * more than one, disabled, expired, locked, realm not served): the client must not learn which.
+ * Else the directory could not tell, and *error says so: never a smaller token.
+ */
+apr_status_t cep_caller_find(struct cep_caller **caller, struct cep_directory *directory,
+                             const struct cep_directory_config *config, const char *user,
+                             apr_interval_time_t limit, apr_pool_t *pool, const char **error);
+
+#endif

@@ -1,0 +1,125 @@
+/* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * From a directory to entries: one interface, two sources (an LDIF file, an LDAP server). What a
+ * caller asks is structured, never a filter string, so that both sources mean the same by it and
+ * escaping has one place (ldap.c).
+ */
+#ifndef CEP_DIRECTORY_H
+#define CEP_DIRECTORY_H
+
+#include <apr_file_info.h>
+#include <apr_pools.h>
+#include <apr_tables.h>
+#include <apr_time.h>
+
+#include "cep_entry.h"
+#include "cep_log.h"
+
+enum cep_bind_method {
+    CEP_BIND_ANONYMOUS, /* no bind name: what a server without CEPBind gets */
+    CEP_BIND_SIMPLE,    /* DN (or AD's user@realm) and a password read from a file */
+    CEP_BIND_EXTERNAL   /* SASL EXTERNAL: the local user on ldapi:// */
+};
+
+/* What a <CEPDirectory> says. Read-only while it is used; may be shared by threads. */
+struct cep_directory_config {
+    const char *name;             /* the section's name, for messages */
+    apr_array_header_t *urls;     /* of const char *, in order of preference */
+    enum cep_bind_method bind;
+    const char *bind_dn;          /* with CEP_BIND_SIMPLE */
+    const char *password_file;    /* with CEP_BIND_SIMPLE; read anew at each bind */
+    int start_tls;                /* with ldap:// only; required, never opportunistic */
+    const char *ca_certificate_file; /* PEM; NULL: the system's default */
+    apr_interval_time_t timeout;  /* for each exchange with a server: connect, TLS, bind, a page */
+    apr_array_header_t *realms;   /* of const char *: more names of CEPRealm */
+};
+
+/* Limits on what a source may hand in; beyond them the read fails, nothing is cut short. */
+#define CEP_DIRECTORY_MAX_ENTRIES    200000            /* of one query's answer */
+#define CEP_DIRECTORY_MAX_BYTES      (512 * 1024 * 1024) /* of one query's answer, all values */
+#define CEP_DIRECTORY_MAX_PDU        (64 * 1024 * 1024)  /* of one LDAP message */
+#define CEP_LDIF_MAX_FILE            (256 * 1024 * 1024)
+#define CEP_PASSWORD_FILE_MAX        1024
+
+/* Who the directory says it is; read once when it is opened. Strings are never NULL unless said. */
+struct cep_directory_identity {
+    const char *configuration_dn; /* base of the forest's configuration partition */
+    const char *domain_dn;        /* default naming context, or "" when there is none */
+    const char *dns_domain;       /* from domain_dn's DC= parts, lower case, or "" */
+    const char *netbios_domain;   /* nETBIOSName of the domain's crossRef, or NULL */
+    const char *forest_id;        /* objectGUID of configuration_dn in hex, else its DN in lower
+                                     case without blanks around separators */
+    int active_directory;         /* the server says that it is AD (supportedCapabilities) */
+    const char *source;           /* the URL in use, for messages */
+};
+
+enum cep_scope {
+    CEP_SCOPE_BASE,
+    CEP_SCOPE_ONE,
+    CEP_SCOPE_SUBTREE
+};
+
+/*
+ * Entries at base, within scope, of object_class (NULL: any), whose attribute (NULL: no further
+ * condition) has value. Equality is without regard to (ASCII) case for text, by DN for the
+ * attributes "member", "memberOf" and "nCName", by octets for "objectSid" and "objectGUID".
+ */
+struct cep_query {
+    const char *base; /* "" with CEP_SCOPE_BASE is the root DSE */
+    enum cep_scope scope;
+    const char *object_class;
+    const char *attribute;
+    struct cep_value value;
+    const char *const *attributes; /* what to return, NULL-terminated; NULL: all. Name constructed
+                                      attributes (tokenGroups) and nTSecurityDescriptor */
+};
+
+struct cep_directory; /* an opened source. Not thread safe: one thread at a time */
+
+/*
+ * Open the first URL of config that answers, bind, and read the identity. Every network wait is
+ * bounded by config->timeout; the whole call by (number of URLs x 4 x timeout). Closed by
+ * destroying pool, or by cep_directory_close() before that.
+ * Returns APR_SUCCESS; else a status, and *error a sentence that names each URL tried and what is
+ * wrong with it (in pool, without a code and without a secret).
+ */
+apr_status_t cep_directory_open(struct cep_directory **directory,
+                                const struct cep_directory_config *config,
+                                const struct cep_log *log, apr_pool_t *pool, const char **error);
+void cep_directory_close(struct cep_directory *directory);
+
+const struct cep_directory_identity *cep_directory_identity(const struct cep_directory *directory);
+
+/*
+ * Run a query to its end, all pages, ranged values completed (attr;range=0-1499). All or nothing:
+ * a size limit, a referral as the only answer, a dropped connection or a limit above is an error.
+ * *entries: array of struct cep_entry *, in pool (LDIF: entries belong to directory). limit bounds
+ * the whole query; each page is bounded by the configuration's timeout too.
+ * Returns APR_SUCCESS (also with no entries), APR_NOTFOUND when base does not exist, APR_TIMEUP,
+ * or another status; *error as above. After any error but APR_NOTFOUND the directory must be
+ * closed: cep_directory_usable() is 0.
+ */
+apr_status_t cep_directory_query(struct cep_directory *directory, const struct cep_query *query,
+                                 apr_interval_time_t limit, apr_array_header_t **entries,
+                                 apr_pool_t *pool, const char **error);
+
+int cep_directory_usable(const struct cep_directory *directory);
+
+/* 1 when a and b name the same entry: case, blanks around ',' '=' '+' and hex escapes aside. */
+int cep_dn_equal(const char *a, const char *b);
+
+/* 1 when dn is base or stands below it. */
+int cep_dn_is_within(const char *dn, const char *base);
+
+/*
+ * Check one URL of CEPURL without touching the network: NULL when it is well formed
+ * (ldap://host[:port], ldaps://host[:port], ldapi://[path], file:path), else what is wrong.
+ * Host lists, DNs, scopes and filters inside the URL are refused.
+ */
+const char *cep_directory_check_url(const char *url, apr_pool_t *pool);
+
+/* The path of a file: URL, or NULL for another kind. */
+const char *cep_directory_url_path(const char *url);
+
+#endif

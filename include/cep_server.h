@@ -1,0 +1,103 @@
+/* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
+
+/* What the files of server/ share: the configuration and the pieces of a request's way. */
+#ifndef CEP_SERVER_H
+#define CEP_SERVER_H
+
+#include "httpd.h"
+#include "http_config.h"
+#include "http_log.h"
+
+#include "cep_caller.h"
+#include "cep_refresh.h"
+#include "cep_store.h"
+#include "cep_xcep.h"
+
+extern module AP_MODULE_DECLARE_DATA cep_module;
+APLOG_USE_MODULE(cep);
+
+#define CEP_HANDLER_NAME "cep"
+
+/* Defaults of directives; docs/directives.md says the same. */
+#define CEP_DEFAULT_REFRESH_INTERVAL apr_time_from_sec(5 * 60)
+#define CEP_DEFAULT_MAX_STALE        apr_time_from_sec(24 * 60 * 60)
+#define CEP_DEFAULT_TIMEOUT          apr_time_from_sec(5)
+#define CEP_DEFAULT_MAX_BODY         65536
+#define CEP_DEFAULT_NEXT_UPDATE      8
+
+struct cep_lookup; /* a process's connections for finding callers: lookup.c */
+
+/* One <CEPDirectory>: as configured, and what a process keeps for it. */
+struct cep_source {
+    const char *name;
+    const char *defined_at;                 /* "file:line" */
+    struct cep_directory_config directory;
+    apr_array_header_t *configured_uris;    /* struct cep_configured_uri */
+    apr_interval_time_t refresh_interval;
+    apr_interval_time_t max_stale;
+    struct cep_log log;                     /* to the main server's error log */
+    struct cep_store *store;                /* set in post_config */
+    struct cep_reader *reader;              /* set in child_init */
+    struct cep_lookup *lookup;              /* set in child_init */
+};
+
+/* Server-wide; only the main server's is used. */
+struct cep_server_config {
+    const char *cache_dir;        /* NULL: the default */
+    apr_array_header_t *sources;  /* struct cep_source * */
+    struct cep_source *section;   /* the <CEPDirectory> that is being read */
+};
+
+/* Per Location. Members are NULL or CEP_UNSET where nothing was said. */
+#define CEP_UNSET (-1)
+struct cep_dir_config {
+    const char *policy;           /* name of a <CEPDirectory> */
+    const char *policy_name;      /* policyFriendlyName */
+    const char *policy_id;
+    int next_update;              /* hours */
+    int require_tls;
+    apr_off_t max_body;
+};
+
+/* config.c */
+void *cep_create_server_config(apr_pool_t *p, server_rec *s);
+void *cep_create_dir_config(apr_pool_t *p, char *dir);
+void *cep_merge_dir_config(apr_pool_t *p, void *base, void *add);
+struct cep_server_config *cep_server_conf(void); /* of the running configuration */
+struct cep_source *cep_find_source(const struct cep_server_config *conf, const char *name);
+
+/* directives.c */
+extern const command_rec cep_directives[];
+
+/* check.c: hook check_config; every fault of the configuration speaks here */
+int cep_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+
+/* background.c */
+int cep_background_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                               server_rec *s);
+void cep_background_child_init(apr_pool_t *pchild, server_rec *s);
+
+/* lookup.c */
+struct cep_lookup *cep_lookup_make(apr_pool_t *pchild, const struct cep_source *source);
+
+/*
+ * As cep_caller_find(), over a connection that is kept for the next caller. APR_TIMEUP also when
+ * all connections are busy for as long as the directory's timeout.
+ */
+apr_status_t cep_lookup_caller(struct cep_caller **caller, struct cep_lookup *lookup,
+                               const char *user, apr_pool_t *pool, const char **error);
+
+/* body.c: the request body in r->pool, at most max octets; OK, or an HTTP status */
+int cep_body_read(request_rec *r, apr_off_t max, const char **body, apr_size_t *length);
+
+/* response.c */
+int cep_send_body(request_rec *r, const struct cep_value *body);
+int cep_send_fault(request_rec *r, const struct cep_fault *fault, int retry_after_seconds);
+
+/* handler.c */
+int cep_handler(request_rec *r);
+
+/* log.c: a sink that writes to a server's error log */
+struct cep_log cep_server_log(server_rec *s);
+
+#endif

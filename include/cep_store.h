@@ -1,0 +1,54 @@
+/* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Where a directory's snapshot lives: one file, replaced whole. One writer at a time publishes
+ * (temporary file, fsync, rename, fsync of the directory); any number of processes map it
+ * read-only. A file that was renamed over lives on while somebody maps it, so nobody waits and
+ * nothing is torn; death of a writer at any instruction leaves the old file in force.
+ */
+#ifndef CEP_STORE_H
+#define CEP_STORE_H
+
+#include <apr_pools.h>
+#include <apr_time.h>
+
+#include "cep_log.h"
+#include "cep_snapshot.h"
+
+struct cep_store {
+    const char *path;      /* the snapshot */
+    const char *lock_path; /* held by the writer */
+};
+
+/* The store of directory `name` (letters, digits, '-', '_', '.') in `cache_dir`. */
+struct cep_store *cep_store_make(apr_pool_t *pool, const char *cache_dir, const char *name);
+
+/* Become the writer until pool is cleared: APR_SUCCESS, APR_EBUSY, or an error. Never waits. */
+apr_status_t cep_store_lock(const struct cep_store *store, apr_pool_t *pool, const char **error);
+
+/* Put a new image in force. On any error the old one stays. The lock must be held. */
+apr_status_t cep_store_publish(const struct cep_store *store, const struct cep_value *image,
+                               apr_pool_t *pool, const char **error);
+
+/* Say that the published snapshot is still what the directory holds: its age becomes 0. */
+apr_status_t cep_store_confirm(const struct cep_store *store, apr_pool_t *pool,
+                               const char **error);
+
+/* ---- reading ---- */
+
+struct cep_reader; /* one process's view of a store; for any number of threads */
+
+/* The reader lives in pool (a process's); what goes wrong with a file is said to log once. */
+struct cep_reader *cep_reader_make(apr_pool_t *pool, const struct cep_store *store,
+                                   const struct cep_log *log);
+
+/*
+ * The snapshot in force, pinned until pool is cleared, and the time when it was last known to
+ * equal the directory; NULL when there is none yet. Looks at the file at most once a second
+ * (always while there is none); never waits for a writer. A file that does not verify leaves the
+ * mapped one in force.
+ */
+const struct cep_snapshot *cep_reader_acquire(struct cep_reader *reader, apr_pool_t *pool,
+                                              apr_time_t *confirmed);
+
+#endif

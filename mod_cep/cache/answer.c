@@ -1,0 +1,204 @@
+/* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
+
+/* From a snapshot, a caller's token and a filter to the body of an answer. */
+
+#include <string.h>
+
+#include "image.h"
+
+/* A version limit as [MS-XCEP] 3.1.4.1.3.22 (v18) has it: 3 when the client says nothing, the
+ * server's maximum for 0 and for anything above it. A negative number says nothing. */
+static uint32_t version_limit(int has, apr_int32_t version, uint32_t maximum)
+{
+    if (!has || version < 0)
+        return 3;
+    if (version == 0 || (uint32_t)version > maximum)
+        return maximum;
+    return (uint32_t)version;
+}
+
+static int passes_versions(uint32_t private_key_flags, const struct cep_request *request)
+{
+    const uint32_t maximum = CEP_MAX_VERSION_DEFAULT;
+    uint32_t client = 3, server = maximum;
+
+    if (request->has_filter) {
+        client = version_limit(request->has_client_version, request->client_version, maximum);
+        server = version_limit(request->has_server_version, request->server_version, maximum);
+    }
+    return (private_key_flags & 0x0f000000u) <= client << 24 &&
+           (private_key_flags & 0x000f0000u) <= server << 16;
+}
+
+static int passes_oids(const char *oid, const struct cep_request *request)
+{
+    if (!request->has_filter || !request->policy_oids)
+        return 1;
+    for (int i = 0; i < request->policy_oids->nelts; i++) {
+        if (!strcmp(oid, APR_ARRAY_IDX(request->policy_oids, i, const char *)))
+            return 1;
+    }
+    return 0;
+}
+
+static int grants(const struct cep_snapshot *snapshot, struct image_ref descriptor,
+                  enum cep_right right, const struct cep_token *token)
+{
+    return cep_access_granted(image_at(snapshot, descriptor), descriptor.count, right, token);
+}
+
+/* Mark what the refs name; returns how many were not marked before. */
+static int mark(unsigned char *marks, const struct cep_snapshot *snapshot, struct image_ref refs)
+{
+    const uint32_t *numbers = image_at(snapshot, refs);
+    int added = 0;
+
+    for (uint32_t i = 0; i < refs.count; i++) {
+        added += !marks[numbers[i]];
+        marks[numbers[i]] |= CEP_SELECTED;
+    }
+    return added;
+}
+
+void cep_snapshot_select(struct cep_selection *selection, const struct cep_snapshot *snapshot,
+                         const struct cep_token *token, const struct cep_request *request,
+                         apr_pool_t *pool)
+{
+    const struct image_header *header = snapshot->header;
+
+    memset(selection, 0, sizeof(*selection));
+    selection->policies = apr_pcalloc(pool, header->templates.count + 1);
+    selection->cas = apr_pcalloc(pool, header->cas.count + 1);
+    selection->oids = apr_pcalloc(pool, header->oids.count + 1);
+
+    for (uint32_t i = 0; i < header->templates.count; i++) {
+        const struct image_template *t = &snapshot->templates[i];
+
+        /* Published by a listed CA, wanted, and the caller has Enroll: DESIGN, section 5. */
+        if (t->ca_refs.count == 0 || !passes_versions(t->private_key_flags, request) ||
+            !passes_oids(image_at(snapshot, t->oid), request) ||
+            !grants(snapshot, t->security_descriptor, CEP_RIGHT_ENROLL, token))
+            continue;
+        selection->policies[i] = CEP_SELECTED;
+        if (grants(snapshot, t->security_descriptor, CEP_RIGHT_AUTOENROLL, token))
+            selection->policies[i] |= CEP_PERMITTED;
+        selection->policy_count++;
+        selection->ca_count += mark(selection->cas, snapshot, t->ca_refs);
+        selection->oid_count += mark(selection->oids, snapshot, t->oid_refs);
+    }
+    for (uint32_t i = 0; i < header->cas.count; i++) {
+        if (selection->cas[i] && grants(snapshot, snapshot->cas[i].security_descriptor,
+                                        CEP_RIGHT_ENROLL, token))
+            selection->cas[i] |= CEP_PERMITTED;
+    }
+}
+
+/* Where the answer is written; with data NULL only its length is counted. */
+struct output {
+    unsigned char *data;
+    apr_size_t length;
+};
+
+static void put(struct output *out, const void *data, apr_size_t length)
+{
+    if (out->data)
+        memcpy(out->data + out->length, data, length);
+    out->length += length;
+}
+
+static void put_ref(struct output *out, const struct cep_snapshot *snapshot, struct image_ref ref)
+{
+    put(out, image_at(snapshot, ref), ref.count);
+}
+
+static void put_piece(struct output *out, enum cep_xcep_piece piece)
+{
+    struct cep_value value = cep_xcep_piece(piece);
+
+    put(out, value.data, value.len);
+}
+
+static void put_fragment(struct output *out, const struct cep_snapshot *snapshot,
+                         struct image_fragment fragment, unsigned char marks)
+{
+    put_ref(out, snapshot, fragment.head);
+    if (marks & CEP_PERMITTED)
+        put(out, "true", 4);
+    else
+        put(out, "false", 5);
+    put_ref(out, snapshot, fragment.tail);
+}
+
+static void put_policies(struct output *out, const struct cep_snapshot *s,
+                         const struct cep_selection *selection)
+{
+    if (selection->policy_count == 0) {
+        put_piece(out, CEP_PIECE_POLICIES_NIL);
+        return;
+    }
+    put_piece(out, CEP_PIECE_POLICIES_OPEN);
+    for (uint32_t i = 0; i < s->header->templates.count; i++) {
+        if (selection->policies[i])
+            put_fragment(out, s, s->templates[i].policy, selection->policies[i]);
+    }
+    put_piece(out, CEP_PIECE_POLICIES_CLOSE);
+}
+
+static void put_cas(struct output *out, const struct cep_snapshot *s,
+                    const struct cep_selection *selection)
+{
+    if (selection->ca_count == 0) {
+        put_piece(out, CEP_PIECE_CAS_NIL);
+        return;
+    }
+    put_piece(out, CEP_PIECE_CAS_OPEN);
+    for (uint32_t i = 0; i < s->header->cas.count; i++) {
+        if (selection->cas[i])
+            put_fragment(out, s, s->cas[i].ca, selection->cas[i]);
+    }
+    put_piece(out, CEP_PIECE_CAS_CLOSE);
+}
+
+static void put_oids(struct output *out, const struct cep_snapshot *s,
+                     const struct cep_selection *selection)
+{
+    if (selection->oid_count == 0) {
+        put_piece(out, CEP_PIECE_OIDS_NIL);
+        return;
+    }
+    put_piece(out, CEP_PIECE_OIDS_OPEN);
+    for (uint32_t i = 0; i < s->header->oids.count; i++) {
+        if (!selection->oids[i])
+            continue;
+        put_ref(out, s, s->oids[i].oid.head);
+        put_ref(out, s, s->oids[i].name);
+        put_ref(out, s, s->oids[i].oid.tail);
+    }
+    put_piece(out, CEP_PIECE_OIDS_CLOSE);
+}
+
+struct cep_value cep_snapshot_answer(const struct cep_snapshot *snapshot,
+                                     const struct cep_selection *selection,
+                                     const struct cep_instance *instance, const char *relates_to,
+                                     apr_pool_t *pool)
+{
+    const char *head = cep_xcep_render_head(instance, relates_to, 0, pool);
+    struct output out = { NULL, 0 };
+    struct cep_value body;
+
+    /* Twice the same walk: once to learn the length, once to write into one block of it. */
+    for (int pass = 0; pass < 2; pass++) {
+        if (pass == 1)
+            out.data = apr_palloc(pool, out.length + 1);
+        out.length = 0;
+        put(&out, head, strlen(head));
+        put_policies(&out, snapshot, selection);
+        put_cas(&out, snapshot, selection);
+        put_oids(&out, snapshot, selection);
+        put_piece(&out, CEP_PIECE_END);
+    }
+    out.data[out.length] = '\0';
+    body.data = out.data;
+    body.len = out.length;
+    return body;
+}

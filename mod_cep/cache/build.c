@@ -1,0 +1,230 @@
+/* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
+
+/* From a finished policy to the image of a snapshot. */
+
+#include <stddef.h>
+#include <string.h>
+
+#include <openssl/evp.h>
+
+#include "image.h"
+
+/* A block that grows; offsets stay valid when it moves. */
+struct builder {
+    apr_pool_t *pool;
+    unsigned char *data;
+    apr_size_t length, size;
+    int full;
+};
+
+int cep_image_digest(unsigned char digest[CEP_DIGEST_LENGTH], const void *image, apr_size_t length)
+{
+    unsigned int written = 0;
+
+    return EVP_Digest((const unsigned char *)image + CEP_IMAGE_DIGESTED,
+                      length - CEP_IMAGE_DIGESTED, digest, &written, EVP_sha256(), NULL) == 1 &&
+           written == CEP_DIGEST_LENGTH;
+}
+
+/* Room for length octets, zeroed, at an aligned place; 0 and full when there is none. */
+static uint32_t reserve(struct builder *b, apr_size_t length)
+{
+    apr_size_t at = (b->length + CEP_IMAGE_ALIGNMENT - 1) & ~(apr_size_t)(CEP_IMAGE_ALIGNMENT - 1);
+
+    if (b->full || at > CEP_SNAPSHOT_MAX || length > CEP_SNAPSHOT_MAX - at) {
+        b->full = 1;
+        return 0;
+    }
+    if (at + length > b->size) {
+        apr_size_t size = b->size * 2 > at + length ? b->size * 2 : at + length;
+        unsigned char *data = apr_palloc(b->pool, size);
+
+        memcpy(data, b->data, b->length);
+        b->data = data;
+        b->size = size;
+    }
+    memset(b->data + b->length, 0, at + length - b->length);
+    b->length = at + length;
+    return (uint32_t)at;
+}
+
+/* Octets with a NUL behind them, so that text can be read in place. */
+static struct image_ref put(struct builder *b, const void *data, apr_size_t length)
+{
+    struct image_ref ref = { 0, 0 };
+    uint32_t at = reserve(b, length + 1);
+
+    if (b->full)
+        return ref;
+    if (length > 0)
+        memcpy(b->data + at, data, length);
+    ref.offset = at;
+    ref.count = (uint32_t)length;
+    return ref;
+}
+
+static struct image_ref put_text(struct builder *b, const char *text)
+{
+    return put(b, text, strlen(text));
+}
+
+static struct image_ref put_value(struct builder *b, const struct cep_value *value)
+{
+    return put(b, value->data, value->data ? value->len : 0);
+}
+
+static struct image_fragment put_fragment(struct builder *b, struct cep_fragment fragment)
+{
+    struct image_fragment f;
+
+    f.head = put_value(b, &fragment.head);
+    f.tail = put_value(b, &fragment.tail);
+    return f;
+}
+
+/* An array of int as a table of uint32_t. */
+static struct image_ref put_refs(struct builder *b, const apr_array_header_t *refs)
+{
+    struct image_ref ref = { 0, 0 };
+    uint32_t at = reserve(b, (apr_size_t)refs->nelts * sizeof(uint32_t));
+
+    if (b->full)
+        return ref;
+    for (int i = 0; i < refs->nelts; i++)
+        ((uint32_t *)(void *)(b->data + at))[i] = (uint32_t)APR_ARRAY_IDX(refs, i, int);
+    ref.offset = at;
+    ref.count = (uint32_t)refs->nelts;
+    return ref;
+}
+
+static struct image_ref reserve_table(struct builder *b, int count, apr_size_t record)
+{
+    struct image_ref ref = { 0, 0 };
+    uint32_t at = reserve(b, (apr_size_t)count * record);
+
+    if (!b->full) {
+        ref.offset = at;
+        ref.count = (uint32_t)count;
+    }
+    return ref;
+}
+
+/* Copy a record to its place in a table that was reserved before its texts were put. */
+static void store(struct builder *b, struct image_ref table, int i, const void *record,
+                  apr_size_t size)
+{
+    if (!b->full)
+        memcpy(b->data + table.offset + (apr_size_t)i * size, record, size);
+}
+
+static struct image_ref put_templates(struct builder *b, const struct cep_policy *policy)
+{
+    int count = policy->templates->nelts;
+    struct image_ref table = reserve_table(b, count, sizeof(struct image_template));
+
+    for (int i = 0; i < count; i++) {
+        const struct cep_template *t =
+            APR_ARRAY_IDX(policy->templates, i, const struct cep_template *);
+        struct image_template record;
+
+        memset(&record, 0, sizeof(record));
+        record.cn = put_text(b, t->cn);
+        record.oid = put_text(b, t->oid);
+        record.security_descriptor = put_value(b, &t->security_descriptor);
+        record.policy = put_fragment(b, cep_xcep_render_policy(t, b->pool));
+        record.oid_refs = put_refs(b, t->oid_refs);
+        record.ca_refs = put_refs(b, t->ca_refs);
+        record.private_key_flags = t->private_key_flags;
+        record.enrollment_flags = t->enrollment_flags;
+        store(b, table, i, &record, sizeof(record));
+    }
+    return table;
+}
+
+static struct image_ref put_cas(struct builder *b, const struct cep_policy *policy)
+{
+    int count = policy->services->nelts;
+    struct image_ref table = reserve_table(b, count, sizeof(struct image_ca));
+
+    for (int i = 0; i < count; i++) {
+        const struct cep_enrollment_service *service =
+            APR_ARRAY_IDX(policy->services, i, const struct cep_enrollment_service *);
+        struct image_ca record;
+
+        memset(&record, 0, sizeof(record));
+        record.cn = put_text(b, service->cn);
+        record.security_descriptor = put_value(b, &service->security_descriptor);
+        record.ca = put_fragment(b, cep_xcep_render_ca(service, i, b->pool));
+        store(b, table, i, &record, sizeof(record));
+    }
+    return table;
+}
+
+static struct image_ref put_oids(struct builder *b, const struct cep_policy *policy)
+{
+    int count = policy->oid_table->nelts;
+    struct image_ref table = reserve_table(b, count, sizeof(struct image_oid));
+
+    for (int i = 0; i < count; i++) {
+        const struct cep_oid_row *row =
+            &APR_ARRAY_IDX(policy->oid_table, i, const struct cep_oid_row);
+        struct image_oid record;
+
+        memset(&record, 0, sizeof(record));
+        record.oid = put_fragment(b, cep_xcep_render_oid(row, i, b->pool));
+        record.name = put_text(b, cep_xcep_escape(row->name, b->pool));
+        store(b, table, i, &record, sizeof(record));
+    }
+    return table;
+}
+
+static struct image_ref put_findings(struct builder *b, const struct cep_policy *policy)
+{
+    int count = policy->findings->nelts;
+    struct image_ref table = reserve_table(b, count, sizeof(struct image_finding));
+
+    for (int i = 0; i < count; i++) {
+        const struct cep_finding *finding =
+            &APR_ARRAY_IDX(policy->findings, i, const struct cep_finding);
+        struct image_finding record;
+
+        memset(&record, 0, sizeof(record));
+        record.kind = (uint32_t)finding->kind;
+        record.left_out = finding->left_out ? 1 : 0;
+        record.code = put_text(b, finding->code);
+        record.name = put_text(b, finding->name);
+        record.text = put_text(b, finding->text);
+        store(b, table, i, &record, sizeof(record));
+    }
+    return table;
+}
+
+apr_status_t cep_snapshot_build(struct cep_value *image, const struct cep_policy *policy,
+                                const struct cep_directory_identity *identity, apr_pool_t *pool)
+{
+    struct builder b = { .pool = pool, .size = 65536 };
+    struct image_header header;
+
+    b.data = apr_palloc(pool, b.size);
+    memset(&header, 0, sizeof(header));
+    reserve(&b, sizeof(header));
+    memcpy(header.magic, CEP_IMAGE_MAGIC, sizeof(header.magic));
+    header.byte_order = CEP_IMAGE_BYTE_ORDER;
+    header.format = CEP_IMAGE_FORMAT;
+    header.forest_id = put_text(&b, identity->forest_id);
+    header.templates = put_templates(&b, policy);
+    header.cas = put_cas(&b, policy);
+    header.oids = put_oids(&b, policy);
+    header.findings = put_findings(&b, policy);
+    if (b.full)
+        return APR_ENOSPC;
+
+    header.length = b.length;
+    memcpy(b.data, &header, sizeof(header));
+    if (!cep_image_digest(header.digest, b.data, b.length))
+        return APR_EGENERAL;
+    memcpy(b.data, &header, sizeof(header));
+    image->data = b.data;
+    image->len = b.length;
+    return APR_SUCCESS;
+}

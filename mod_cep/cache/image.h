@@ -1,0 +1,94 @@
+/* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The layout of a snapshot's image; private to cache/. Everything is an offset from the image's
+ * first octet, every table is aligned to 8. A change here is a new CEP_IMAGE_FORMAT: processes of
+ * two versions may look at one file while a server restarts.
+ */
+#ifndef CEP_IMAGE_H
+#define CEP_IMAGE_H
+
+#include <stdint.h>
+
+#include "cep_snapshot.h"
+
+#define CEP_IMAGE_MAGIC      "CEPSNAP" /* with its NUL: 8 octets */
+#define CEP_IMAGE_FORMAT     1u
+#define CEP_IMAGE_BYTE_ORDER 0x01020304u
+#define CEP_IMAGE_ALIGNMENT  8u
+
+/* count octets (text, with a NUL behind them) or count records of a table. */
+struct image_ref {
+    uint32_t offset;
+    uint32_t count;
+};
+
+struct image_fragment {
+    struct image_ref head;
+    struct image_ref tail;
+};
+
+struct image_template {
+    struct image_ref cn;
+    struct image_ref oid;
+    struct image_ref security_descriptor;
+    struct image_fragment policy; /* around autoEnroll */
+    struct image_ref oid_refs;    /* uint32_t: rows of the OID table */
+    struct image_ref ca_refs;     /* uint32_t */
+    uint32_t private_key_flags;
+    uint32_t enrollment_flags;
+};
+
+struct image_ca {
+    struct image_ref cn;
+    struct image_ref security_descriptor;
+    struct image_fragment ca; /* around enrollPermission */
+};
+
+struct image_oid {
+    struct image_fragment oid; /* around the name */
+    struct image_ref name;     /* escaped */
+};
+
+struct image_finding {
+    uint32_t kind;
+    uint32_t left_out;
+    struct image_ref code, name, text;
+};
+
+struct image_header {
+    char magic[8];
+    uint32_t byte_order;
+    uint32_t format;
+    uint64_t length;
+    unsigned char digest[CEP_DIGEST_LENGTH]; /* of everything behind this member */
+    struct image_ref forest_id;
+    struct image_ref templates; /* struct image_template */
+    struct image_ref cas;       /* struct image_ca */
+    struct image_ref oids;      /* struct image_oid */
+    struct image_ref findings;  /* struct image_finding */
+};
+
+/* Where the digest begins. */
+#define CEP_IMAGE_DIGESTED offsetof(struct image_header, forest_id)
+
+struct cep_snapshot {
+    const unsigned char *base;
+    const struct image_header *header;
+    const struct image_template *templates;
+    const struct image_ca *cas;
+    const struct image_oid *oids;
+    const struct image_finding *findings;
+};
+
+/* Valid on a verified snapshot only. */
+static inline const void *image_at(const struct cep_snapshot *snapshot, struct image_ref ref)
+{
+    return snapshot->base + ref.offset;
+}
+
+/* SHA-256 of what a header's digest covers; 0 when the library fails. */
+int cep_image_digest(unsigned char digest[CEP_DIGEST_LENGTH], const void *image,
+                     apr_size_t length);
+
+#endif

@@ -1,0 +1,244 @@
+/* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
+
+/* The reader's side of a store: one mapping per process, swapped when the file changes. */
+
+#include "cep_store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <apr_atomic.h>
+#include <apr_strings.h>
+#include <apr_thread_mutex.h>
+
+/* How often the file is looked at while a mapping is in force. */
+#define LOOK_INTERVAL APR_TIME_C(1000000)
+
+/* One mapped file. The reader holds one reference, every request that uses it another. */
+struct mapping {
+    apr_uint32_t references;
+    apr_pool_t *pool; /* unmanaged, so that any thread may destroy it */
+    void *base;
+    apr_size_t length;
+    struct stat file;
+    const struct cep_snapshot *snapshot;
+};
+
+struct cep_reader {
+    const struct cep_store *store;
+    const struct cep_log *log;
+    apr_thread_mutex_t *mutex; /* guards all below; never held over I/O */
+    struct mapping *current;
+    apr_time_t looked_at; /* 0: never */
+    apr_time_t confirmed; /* mtime of the file that current maps */
+    int looking;          /* a thread is busy with the file: it alone uses what follows */
+    int bad;              /* the file last looked at was unusable, and that was said */
+    struct stat bad_file;
+};
+
+static void release(struct mapping *mapping)
+{
+    if (apr_atomic_dec32(&mapping->references) == 0) {
+        munmap(mapping->base, mapping->length);
+        apr_pool_destroy(mapping->pool);
+    }
+}
+
+static apr_status_t release_pin(void *data)
+{
+    release(data);
+    return APR_SUCCESS;
+}
+
+static apr_status_t close_reader(void *data)
+{
+    struct cep_reader *reader = data;
+
+    if (reader->current)
+        release(reader->current);
+    reader->current = NULL;
+    return APR_SUCCESS;
+}
+
+struct cep_reader *cep_reader_make(apr_pool_t *pool, const struct cep_store *store,
+                                   const struct cep_log *log)
+{
+    struct cep_reader *reader = apr_pcalloc(pool, sizeof(*reader));
+
+    reader->store = store;
+    reader->log = log;
+    if (apr_thread_mutex_create(&reader->mutex, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS)
+        return NULL;
+    apr_pool_cleanup_register(pool, reader, close_reader, apr_pool_cleanup_null);
+    return reader;
+}
+
+/* A file that is mapped keeps its inode, so no other can have the number; a confirm only changes
+ * the times. */
+static int same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size;
+}
+
+static int same_time(const struct stat *a, const struct stat *b)
+{
+    return a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* Whoever may write the file may say who enrolls: only root, us, or the directory's owner. */
+static const char *check_owner(const char *path, const struct stat *info)
+{
+    char directory[4096];
+    struct stat parent;
+    char *slash;
+
+    if (!S_ISREG(info->st_mode))
+        return "it is no regular file";
+    if (info->st_mode & (S_IWGRP | S_IWOTH))
+        return "its group or others may write it; take that permission away";
+    if (info->st_uid == 0 || info->st_uid == geteuid())
+        return NULL;
+    if (apr_cpystrn(directory, path, sizeof(directory)) && (slash = strrchr(directory, '/'))) {
+        *slash = '\0';
+        if (stat(directory, &parent) == 0 && parent.st_uid == info->st_uid)
+            return NULL;
+    }
+    return "it belongs to a user who is not root, not httpd's and not the directory's owner";
+}
+
+/* Map and verify the open file; NULL and *error when it is not fit to be used. */
+static struct mapping *map_file(int fd, const struct stat *info, const char **error)
+{
+    struct mapping *mapping;
+    apr_pool_t *pool;
+    void *base;
+
+    if (info->st_size <= 0 || (apr_uint64_t)info->st_size > CEP_SNAPSHOT_MAX) {
+        *error = "its size is not that of a snapshot";
+        return NULL;
+    }
+    base = mmap(NULL, (size_t)info->st_size, PROT_READ, MAP_SHARED, fd, 0);
+    if (base == MAP_FAILED) {
+        *error = "it cannot be mapped into memory";
+        return NULL;
+    }
+    if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS) {
+        munmap(base, (size_t)info->st_size);
+        *error = "there is no memory for it";
+        return NULL;
+    }
+    mapping = apr_pcalloc(pool, sizeof(*mapping));
+    mapping->pool = pool;
+    mapping->base = base;
+    mapping->length = (apr_size_t)info->st_size;
+    mapping->file = *info;
+    apr_atomic_set32(&mapping->references, 1);
+    mapping->snapshot = cep_snapshot_open(base, mapping->length, pool, error);
+    if (!mapping->snapshot) {
+        release(mapping);
+        return NULL;
+    }
+    return mapping;
+}
+
+/*
+ * Open the published file and map it when it is another than the mapped one. Returns what is to be
+ * in force: the old mapping, a new one, or NULL. *info: the file as found, st_ino 0 when there is
+ * none; *error: why the file found is not what is in force.
+ */
+static struct mapping *look(const char *path, struct mapping *old, struct stat *info,
+                            const char **error)
+{
+    struct mapping *mapping = old;
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+    *error = NULL;
+    memset(info, 0, sizeof(*info));
+    if (fd < 0) {
+        if (errno != ENOENT)
+            *error = strerror(errno);
+        return old;
+    }
+    if (fstat(fd, info) != 0) {
+        *error = strerror(errno);
+    } else if (!old || !same_file(info, &old->file)) {
+        *error = check_owner(path, info);
+        if (!*error)
+            mapping = map_file(fd, info, error);
+        if (!mapping)
+            mapping = old;
+    }
+    close(fd);
+    return mapping;
+}
+
+/* Say it once per unusable file, not at every look. */
+static void say_bad(struct cep_reader *reader, const struct stat *info, const char *error,
+                    int have_mapping)
+{
+    int known = reader->bad && same_file(info, &reader->bad_file) &&
+                same_time(info, &reader->bad_file);
+
+    reader->bad = error != NULL;
+    reader->bad_file = *info;
+    if (error && !known)
+        cep_log(reader->log, CEP_LOG_ERROR, 0, "CEP0503: snapshot %s cannot be used: %s; %s",
+                reader->store->path, error,
+                have_mapping ? "the one before it stays in force"
+                             : "there is no policy to serve until it is replaced");
+}
+
+/* Look at the file once; called by one thread at a time, without the mutex. */
+static void update(struct cep_reader *reader)
+{
+    struct mapping *old = reader->current, *mapping;
+    struct stat info;
+    const char *error;
+
+    mapping = look(reader->store->path, old, &info, &error);
+    say_bad(reader, &info, error, mapping != NULL);
+
+    apr_thread_mutex_lock(reader->mutex);
+    reader->looked_at = apr_time_now();
+    reader->looking = 0;
+    /* A file that is not the one in force says nothing about the age of what is. */
+    if (!error && mapping && info.st_ino != 0)
+        reader->confirmed = apr_time_from_sec(info.st_mtim.tv_sec) + info.st_mtim.tv_nsec / 1000;
+    reader->current = mapping;
+    apr_thread_mutex_unlock(reader->mutex);
+
+    if (mapping != old && old)
+        release(old);
+}
+
+const struct cep_snapshot *cep_reader_acquire(struct cep_reader *reader, apr_pool_t *pool,
+                                              apr_time_t *confirmed)
+{
+    struct mapping *mapping;
+    apr_time_t now = apr_time_now();
+    int due;
+
+    apr_thread_mutex_lock(reader->mutex);
+    due = !reader->looking && (!reader->current || now - reader->looked_at >= LOOK_INTERVAL ||
+                               now < reader->looked_at);
+    if (due)
+        reader->looking = 1;
+    apr_thread_mutex_unlock(reader->mutex);
+    if (due)
+        update(reader);
+
+    apr_thread_mutex_lock(reader->mutex);
+    mapping = reader->current;
+    if (mapping)
+        apr_atomic_inc32(&mapping->references);
+    *confirmed = reader->confirmed;
+    apr_thread_mutex_unlock(reader->mutex);
+    if (!mapping)
+        return NULL;
+    apr_pool_cleanup_register(pool, mapping, release_pin, apr_pool_cleanup_null);
+    return mapping->snapshot;
+}

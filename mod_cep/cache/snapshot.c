@@ -1,0 +1,170 @@
+/* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
+
+/* Verify an image once, so that everybody else may trust it. */
+
+#include <stddef.h>
+#include <string.h>
+
+#include "image.h"
+
+/* Text of ref lies inside and has its NUL. */
+static int text_fits(const struct cep_snapshot *s, struct image_ref ref)
+{
+    uint64_t end = (uint64_t)ref.offset + ref.count;
+
+    return ref.offset >= sizeof(struct image_header) && end < s->header->length &&
+           s->base[end] == '\0';
+}
+
+static int table_fits(const struct cep_snapshot *s, struct image_ref ref, apr_size_t record)
+{
+    return ref.offset >= sizeof(struct image_header) && ref.offset % CEP_IMAGE_ALIGNMENT == 0 &&
+           ref.offset + (uint64_t)ref.count * record <= s->header->length;
+}
+
+static int fragment_fits(const struct cep_snapshot *s, struct image_fragment fragment)
+{
+    return text_fits(s, fragment.head) && text_fits(s, fragment.tail);
+}
+
+/* A table of numbers, each below limit. */
+static int refs_fit(const struct cep_snapshot *s, struct image_ref ref, uint32_t limit)
+{
+    const uint32_t *numbers;
+
+    if (!table_fits(s, ref, sizeof(uint32_t)))
+        return 0;
+    numbers = image_at(s, ref);
+    for (uint32_t i = 0; i < ref.count; i++) {
+        if (numbers[i] >= limit)
+            return 0;
+    }
+    return 1;
+}
+
+static int templates_fit(const struct cep_snapshot *s)
+{
+    for (uint32_t i = 0; i < s->header->templates.count; i++) {
+        const struct image_template *t = &s->templates[i];
+
+        if (!text_fits(s, t->cn) || !text_fits(s, t->oid) ||
+            !text_fits(s, t->security_descriptor) || !fragment_fits(s, t->policy) ||
+            !refs_fit(s, t->oid_refs, s->header->oids.count) ||
+            !refs_fit(s, t->ca_refs, s->header->cas.count))
+            return 0;
+    }
+    return 1;
+}
+
+static int rest_fits(const struct cep_snapshot *s)
+{
+    for (uint32_t i = 0; i < s->header->cas.count; i++) {
+        const struct image_ca *ca = &s->cas[i];
+
+        if (!text_fits(s, ca->cn) || !text_fits(s, ca->security_descriptor) ||
+            !fragment_fits(s, ca->ca))
+            return 0;
+    }
+    for (uint32_t i = 0; i < s->header->oids.count; i++) {
+        if (!fragment_fits(s, s->oids[i].oid) || !text_fits(s, s->oids[i].name))
+            return 0;
+    }
+    for (uint32_t i = 0; i < s->header->findings.count; i++) {
+        const struct image_finding *f = &s->findings[i];
+
+        if (f->kind > CEP_OBJECT_DIRECTORY || !text_fits(s, f->code) || !text_fits(s, f->name) ||
+            !text_fits(s, f->text))
+            return 0;
+    }
+    return 1;
+}
+
+/* What is wrong with the header of an image of length octets, or NULL. */
+static const char *check_header(const struct image_header *header, apr_size_t length)
+{
+    unsigned char digest[CEP_DIGEST_LENGTH];
+
+    if (length < sizeof(*header))
+        return "it is too short for a snapshot";
+    if (memcmp(header->magic, CEP_IMAGE_MAGIC, sizeof(header->magic)) != 0)
+        return "it is no snapshot";
+    if (header->byte_order != CEP_IMAGE_BYTE_ORDER)
+        return "it was written on a machine of another byte order";
+    if (header->format != CEP_IMAGE_FORMAT)
+        return "it has the format of another version of mod_cep";
+    if (header->length != length || length > CEP_SNAPSHOT_MAX)
+        return "its length is not the one it was written with";
+    if (!cep_image_digest(digest, header, length) ||
+        memcmp(digest, header->digest, sizeof(digest)) != 0)
+        return "its digest is wrong, so it was damaged or changed";
+    return NULL;
+}
+
+const struct cep_snapshot *cep_snapshot_open(const void *image, apr_size_t length,
+                                             apr_pool_t *pool, const char **error)
+{
+    struct cep_snapshot *s = apr_pcalloc(pool, sizeof(*s));
+
+    s->base = image;
+    s->header = image;
+    *error = check_header(s->header, length);
+    if (*error)
+        return NULL;
+
+    /* The digest only says that the file is as it was written. Whoever can write the file can
+     * make a digest too, so every number in it is checked all the same. */
+    *error = "its tables do not fit together";
+    if (!text_fits(s, s->header->forest_id) ||
+        !table_fits(s, s->header->templates, sizeof(struct image_template)) ||
+        !table_fits(s, s->header->cas, sizeof(struct image_ca)) ||
+        !table_fits(s, s->header->oids, sizeof(struct image_oid)) ||
+        !table_fits(s, s->header->findings, sizeof(struct image_finding)))
+        return NULL;
+    s->templates = image_at(s, s->header->templates);
+    s->cas = image_at(s, s->header->cas);
+    s->oids = image_at(s, s->header->oids);
+    s->findings = image_at(s, s->header->findings);
+    if (!templates_fit(s) || !rest_fits(s))
+        return NULL;
+    *error = NULL;
+    return s;
+}
+
+const unsigned char *cep_snapshot_digest(const struct cep_snapshot *snapshot)
+{
+    return snapshot->header->digest;
+}
+
+int cep_snapshot_template_count(const struct cep_snapshot *snapshot)
+{
+    return (int)snapshot->header->templates.count;
+}
+
+int cep_snapshot_ca_count(const struct cep_snapshot *snapshot)
+{
+    return (int)snapshot->header->cas.count;
+}
+
+const char *cep_snapshot_forest_id(const struct cep_snapshot *snapshot)
+{
+    return image_at(snapshot, snapshot->header->forest_id);
+}
+
+int cep_snapshot_finding_count(const struct cep_snapshot *snapshot)
+{
+    return (int)snapshot->header->findings.count;
+}
+
+struct cep_finding cep_snapshot_finding(const struct cep_snapshot *snapshot, int i)
+{
+    const struct image_finding *f = &snapshot->findings[i];
+    struct cep_finding finding = {
+        .kind = (enum cep_object_kind)f->kind,
+        .code = image_at(snapshot, f->code),
+        .name = image_at(snapshot, f->name),
+        .text = image_at(snapshot, f->text),
+        .left_out = (int)f->left_out,
+    };
+
+    return finding;
+}

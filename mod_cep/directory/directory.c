@@ -1,0 +1,178 @@
+/* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
+
+#include "cep_directory.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include <apr_strings.h>
+
+#include "source.h"
+
+struct cep_directory {
+    const struct cep_source_kind *kind;
+    void *source;
+    apr_pool_t *source_pool; /* its destruction closes the source; NULL when closed */
+    int failed;
+    struct cep_directory_identity identity;
+};
+
+/* One URL may take as long as four exchanges: connect, TLS, bind, identity. */
+#define EXCHANGES_PER_URL 4
+
+static const char *copy(const char *text, apr_pool_t *pool)
+{
+    return text ? apr_pstrdup(pool, text) : NULL;
+}
+
+/* A file's entries end with the source; its identity stays readable until pool ends. */
+static void keep_identity(struct cep_directory_identity *kept,
+                          const struct cep_directory_identity *identity, const char *url,
+                          apr_pool_t *pool)
+{
+    kept->configuration_dn = copy(identity->configuration_dn, pool);
+    kept->domain_dn = copy(identity->domain_dn, pool);
+    kept->dns_domain = copy(identity->dns_domain, pool);
+    kept->netbios_domain = copy(identity->netbios_domain, pool);
+    kept->forest_id = copy(identity->forest_id, pool);
+    kept->active_directory = identity->active_directory;
+    kept->source = copy(url, pool);
+}
+
+static apr_status_t open_url(struct cep_directory *directory,
+                             const struct cep_directory_config *config, const char *url,
+                             apr_pool_t *pool, const char **error)
+{
+    apr_time_t deadline = cep_monotonic() + EXCHANGES_PER_URL * config->timeout;
+    struct cep_directory_identity identity = {0};
+    apr_status_t status;
+    apr_pool_t *scratch;
+
+    *error = cep_directory_check_url(url, pool);
+    if (*error)
+        return APR_EINVAL;
+    apr_pool_create(&directory->source_pool, pool);
+    apr_pool_create(&scratch, pool);
+    directory->kind = cep_directory_url_path(url) ? &cep_source_file : &cep_source_ldap;
+    status = directory->kind->open(&directory->source, config, url, deadline,
+                                   directory->source_pool, error);
+    if (status == APR_SUCCESS)
+        status = cep_identify(&identity, directory->kind, directory->source, deadline, scratch,
+                              error);
+    if (status == APR_SUCCESS) {
+        keep_identity(&directory->identity, &identity, url, pool);
+    } else {
+        /* The sentence may live in one of the pools that go now. */
+        *error = apr_pstrdup(pool, *error);
+        cep_directory_close(directory);
+    }
+    apr_pool_destroy(scratch);
+    return status;
+}
+
+apr_status_t cep_directory_open(struct cep_directory **directory,
+                                const struct cep_directory_config *config,
+                                const struct cep_log *log, apr_pool_t *pool, const char **error)
+{
+    struct cep_directory *opened = apr_pcalloc(pool, sizeof(*opened));
+    apr_status_t status = APR_EINVAL;
+    const char *all = NULL;
+    int i;
+
+    for (i = 0; i < config->urls->nelts; i++) {
+        const char *url = APR_ARRAY_IDX(config->urls, i, const char *), *why;
+
+        status = open_url(opened, config, url, pool, &why);
+        if (status == APR_SUCCESS) {
+            cep_log(log, CEP_LOG_DEBUG, 0, "CEPDirectory %s: opened %s", config->name, url);
+            *directory = opened;
+            return APR_SUCCESS;
+        }
+        if (i + 1 < config->urls->nelts)
+            cep_log(log, CEP_LOG_INFO, status,
+                    "CEP0201: CEPDirectory %s: %s: %s; trying the next URL", config->name, url,
+                    why);
+        all = apr_pstrcat(pool, all ? all : "", all ? "; " : "", url, ": ", why, NULL);
+    }
+    *error = all ? all : "no URL is configured; set CEPURL";
+    return status;
+}
+
+void cep_directory_close(struct cep_directory *directory)
+{
+    apr_pool_t *pool = directory->source_pool;
+
+    directory->source_pool = NULL;
+    directory->source = NULL;
+    if (pool)
+        apr_pool_destroy(pool);
+}
+
+const struct cep_directory_identity *cep_directory_identity(const struct cep_directory *directory)
+{
+    return &directory->identity;
+}
+
+/*
+ * AD answers a search for a constructed attribute beyond base scope with an error, other servers
+ * answer it: refused everywhere, so that tests with another server find it ([MS-ADTS]
+ * 3.1.1.4.5.19).
+ */
+static int asks_token_groups_too_widely(const struct cep_query *query)
+{
+    int i;
+
+    if (query->scope == CEP_SCOPE_BASE || !query->attributes)
+        return 0;
+    for (i = 0; query->attributes[i]; i++) {
+        if (strncasecmp(query->attributes[i], "tokenGroups", 11) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+apr_status_t cep_directory_query(struct cep_directory *directory, const struct cep_query *query,
+                                 apr_interval_time_t limit, apr_array_header_t **entries,
+                                 apr_pool_t *pool, const char **error)
+{
+    const char *why = "the source is closed after an earlier error; open it anew";
+    apr_status_t status = APR_EINVAL;
+
+    if (cep_directory_usable(directory)) {
+        if (asks_token_groups_too_widely(query))
+            why = "tokenGroups can be read of one entry only (base scope)";
+        else
+            status = directory->kind->query(directory->source, query,
+                                            cep_earlier(APR_INT64_MAX, limit), entries, pool, &why);
+    }
+    if (status == APR_SUCCESS)
+        return APR_SUCCESS;
+    if (status != APR_NOTFOUND)
+        directory->failed = 1;
+    *error = apr_psprintf(pool, "%s: %s", directory->identity.source, why);
+    return status;
+}
+
+int cep_directory_usable(const struct cep_directory *directory)
+{
+    return directory->source_pool && !directory->failed;
+}
+
+enum cep_match cep_attribute_match(const char *name)
+{
+    static const struct {
+        const char *name;
+        enum cep_match match;
+    } special[] = {{"member", CEP_MATCH_DN},
+                   {"memberOf", CEP_MATCH_DN},
+                   {"nCName", CEP_MATCH_DN},
+                   {"objectSid", CEP_MATCH_OCTETS},
+                   {"objectGUID", CEP_MATCH_OCTETS}};
+    size_t i;
+
+    for (i = 0; i < sizeof(special) / sizeof(special[0]); i++) {
+        if (strcasecmp(special[i].name, name) == 0)
+            return special[i].match;
+    }
+    return CEP_MATCH_TEXT;
+}

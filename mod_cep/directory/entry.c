@@ -1,0 +1,151 @@
+/* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
+
+#include "cep_entry.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include <apr_strings.h>
+
+struct cep_entry *cep_entry_make(apr_pool_t *pool, const char *dn)
+{
+    struct cep_entry *entry = apr_palloc(pool, sizeof(*entry));
+
+    entry->dn = apr_pstrdup(pool, dn);
+    entry->attributes = apr_array_make(pool, 16, sizeof(struct cep_attribute));
+    return entry;
+}
+
+static struct cep_attribute *find_attribute(const struct cep_entry *entry, const char *name,
+                                            size_t length)
+{
+    int i;
+
+    for (i = 0; i < entry->attributes->nelts; i++) {
+        struct cep_attribute *attribute =
+            &APR_ARRAY_IDX(entry->attributes, i, struct cep_attribute);
+
+        if (strncasecmp(attribute->name, name, length) == 0 && !attribute->name[length])
+            return attribute;
+    }
+    return NULL;
+}
+
+void cep_entry_add(struct cep_entry *entry, apr_pool_t *pool, const char *name, const void *data,
+                   apr_size_t len)
+{
+    size_t length = strcspn(name, ";");
+    struct cep_attribute *attribute = find_attribute(entry, name, length);
+    struct cep_value *value;
+    unsigned char *copy;
+
+    if (!attribute) {
+        attribute = apr_array_push(entry->attributes);
+        attribute->name = apr_pstrmemdup(pool, name, length);
+        attribute->values = apr_array_make(pool, 1, sizeof(struct cep_value));
+    }
+    copy = apr_palloc(pool, len + 1);
+    if (len)
+        memcpy(copy, data, len);
+    copy[len] = 0;
+    value = apr_array_push(attribute->values);
+    value->data = copy;
+    value->len = len;
+}
+
+const struct cep_attribute *cep_entry_attribute(const struct cep_entry *entry, const char *name)
+{
+    return find_attribute(entry, name, strlen(name));
+}
+
+int cep_attribute_count(const struct cep_attribute *attribute)
+{
+    return attribute ? attribute->values->nelts : 0;
+}
+
+const struct cep_value *cep_attribute_value(const struct cep_attribute *attribute, int i)
+{
+    return &APR_ARRAY_IDX(attribute->values, i, struct cep_value);
+}
+
+const struct cep_value *cep_entry_value(const struct cep_entry *entry, const char *name)
+{
+    const struct cep_attribute *attribute = cep_entry_attribute(entry, name);
+
+    return cep_attribute_count(attribute) ? cep_attribute_value(attribute, 0) : NULL;
+}
+
+const char *cep_entry_text(const struct cep_entry *entry, const char *name)
+{
+    const struct cep_value *value = cep_entry_value(entry, name);
+
+    if (!value || !value->len || !cep_value_is_text(value))
+        return NULL;
+    return (const char *)value->data;
+}
+
+/*
+ * Octets of the UTF-8 character at p (RFC 3629 section 4), or 0 when there is none: overlong
+ * forms, surrogates and code points above U+10FFFF are no characters.
+ */
+static size_t utf8_character(const unsigned char *p, size_t length)
+{
+    size_t i, need;
+    unsigned char low = 0x80, high = 0xbf;
+
+    if (p[0] < 0x80)
+        return 1;
+    if (p[0] >= 0xc2 && p[0] <= 0xdf)
+        need = 2;
+    else if (p[0] >= 0xe0 && p[0] <= 0xef)
+        need = 3;
+    else if (p[0] >= 0xf0 && p[0] <= 0xf4)
+        need = 4;
+    else
+        return 0;
+    if (length < need)
+        return 0;
+    switch (p[0]) {
+    case 0xe0: low = 0xa0; break;
+    case 0xed: high = 0x9f; break;
+    case 0xf0: low = 0x90; break;
+    case 0xf4: high = 0x8f; break;
+    default: break;
+    }
+    if (p[1] < low || p[1] > high)
+        return 0;
+    for (i = 2; i < need; i++) {
+        if (p[i] < 0x80 || p[i] > 0xbf)
+            return 0;
+    }
+    return need;
+}
+
+int cep_value_is_text(const struct cep_value *value)
+{
+    size_t i = 0, step;
+
+    while (i < value->len) {
+        step = value->data[i] ? utf8_character(value->data + i, value->len - i) : 0;
+        if (!step)
+            return 0;
+        i += step;
+    }
+    return 1;
+}
+
+int cep_entry_has_class(const struct cep_entry *entry, const char *object_class)
+{
+    const struct cep_attribute *classes = cep_entry_attribute(entry, "objectClass");
+    size_t length = strlen(object_class);
+    int i;
+
+    for (i = 0; i < cep_attribute_count(classes); i++) {
+        const struct cep_value *value = cep_attribute_value(classes, i);
+
+        if (value->len == length &&
+            strncasecmp((const char *)value->data, object_class, length) == 0)
+            return 1;
+    }
+    return 0;
+}

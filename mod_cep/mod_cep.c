@@ -1,0 +1,36 @@
+/* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
+
+/* The module record and its hooks. What happens in them is in server/. */
+
+#include "cep_server.h"
+
+#include "ap_release.h"
+
+#if AP_SERVER_MAJORVERSION_NUMBER * 1000000 + AP_SERVER_MINORVERSION_NUMBER * 1000 + \
+        AP_SERVER_PATCHLEVEL_NUMBER < 2004047
+#error mod_cep needs httpd 2.4.47 or newer: its core knows about TLS since then
+#endif
+
+static void register_hooks(apr_pool_t *p)
+{
+    /* mod_watchdog makes its threads in its own post_config; ours must have asked by then. */
+    static const char *const before_watchdog[] = { "mod_watchdog.c", NULL };
+
+    (void)p;
+    /* check_config is the last hook that apachectl configtest runs. */
+    ap_hook_check_config(cep_check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(cep_background_post_config, NULL, before_watchdog, APR_HOOK_MIDDLE);
+    ap_hook_child_init(cep_background_child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(cep_handler, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+module AP_MODULE_DECLARE_DATA cep_module = {
+    STANDARD20_MODULE_STUFF,
+    cep_create_dir_config,
+    cep_merge_dir_config,
+    cep_create_server_config,
+    NULL, /* directories and cache are the main server's: there is nothing to merge */
+    cep_directives,
+    register_hooks,
+    0
+};

@@ -1,0 +1,60 @@
+/* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
+
+/* Making and merging the configuration. */
+
+#include "cep_server.h"
+
+#include "http_main.h"
+
+void *cep_create_server_config(apr_pool_t *p, server_rec *s)
+{
+    struct cep_server_config *conf = apr_pcalloc(p, sizeof(*conf));
+
+    (void)s;
+    conf->sources = apr_array_make(p, 2, sizeof(struct cep_source *));
+    return conf;
+}
+
+struct cep_server_config *cep_server_conf(void)
+{
+    return ap_get_module_config(ap_server_conf->module_config, &cep_module);
+}
+
+struct cep_source *cep_find_source(const struct cep_server_config *conf, const char *name)
+{
+    for (int i = 0; i < conf->sources->nelts; i++) {
+        struct cep_source *source = APR_ARRAY_IDX(conf->sources, i, struct cep_source *);
+
+        if (!ap_cstr_casecmp(source->name, name))
+            return source;
+    }
+    return NULL;
+}
+
+void *cep_create_dir_config(apr_pool_t *p, char *dir)
+{
+    struct cep_dir_config *conf = apr_pcalloc(p, sizeof(*conf));
+
+    (void)dir;
+    conf->next_update = CEP_UNSET;
+    conf->require_tls = CEP_UNSET;
+    conf->max_body = CEP_UNSET;
+    return conf;
+}
+
+#define MERGE_TEXT(member)   merged->member = add->member ? add->member : base->member
+#define MERGE_NUMBER(member) merged->member = add->member != CEP_UNSET ? add->member : base->member
+
+void *cep_merge_dir_config(apr_pool_t *p, void *base_conf, void *add_conf)
+{
+    const struct cep_dir_config *base = base_conf, *add = add_conf;
+    struct cep_dir_config *merged = apr_pcalloc(p, sizeof(*merged));
+
+    MERGE_TEXT(policy);
+    MERGE_TEXT(policy_name);
+    MERGE_TEXT(policy_id);
+    MERGE_NUMBER(next_update);
+    MERGE_NUMBER(require_tls);
+    MERGE_NUMBER(max_body);
+    return merged;
+}

@@ -1,0 +1,444 @@
+/* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
+
+/* The administrator's words: docs/directives.md describes each. */
+
+#include "cep_server.h"
+
+#include "http_core.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+/* ---- <CEPDirectory name> and what stands inside ---- */
+
+static const char *where(cmd_parms *cmd)
+{
+    return apr_psprintf(cmd->pool, "%s:%u", cmd->directive->filename, cmd->directive->line_num);
+}
+
+static struct cep_source *make_source(cmd_parms *cmd, const char *name)
+{
+    apr_pool_t *p = cmd->pool;
+    struct cep_source *source = apr_pcalloc(p, sizeof(*source));
+
+    source->name = name;
+    source->defined_at = where(cmd);
+    source->directory.name = name;
+    source->directory.urls = apr_array_make(p, 2, sizeof(const char *));
+    source->directory.realms = apr_array_make(p, 1, sizeof(const char *));
+    source->directory.timeout = CEP_DEFAULT_TIMEOUT;
+    source->configured_uris = apr_array_make(p, 1, sizeof(struct cep_configured_uri));
+    source->refresh_interval = CEP_DEFAULT_REFRESH_INTERVAL;
+    source->max_stale = CEP_DEFAULT_MAX_STALE;
+    return source;
+}
+
+/* The name becomes a file name in CEPCacheDir. */
+static int is_name(const char *name)
+{
+    if (!*name || *name == '.' || strlen(name) > 64)
+        return 0;
+    for (; *name; name++) {
+        if (!apr_isalnum(*name) && !strchr("-_.", *name))
+            return 0;
+    }
+    return 1;
+}
+
+static const char *open_directory(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    struct cep_server_config *conf = ap_get_module_config(cmd->server->module_config, &cep_module);
+    const char *end = ap_strrchr_c(arg, '>');
+    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    const struct cep_source *other;
+    struct cep_source *source;
+    char *name;
+
+    (void)dummy;
+    if (error)
+        return error;
+    if (!end)
+        return "<CEPDirectory> is not closed with '>'";
+    name = apr_pstrmemdup(cmd->pool, arg, (apr_size_t)(end - arg));
+    apr_collapse_spaces(name, name);
+    if (!is_name(name))
+        return "<CEPDirectory> needs a name of at most 64 letters, digits, '-', '_' and '.', such "
+               "as <CEPDirectory corp>";
+    other = cep_find_source(conf, name);
+    if (other)
+        return apr_psprintf(cmd->pool, "<CEPDirectory %s> is already defined at %s", name,
+                            other->defined_at);
+    source = make_source(cmd, name);
+    APR_ARRAY_PUSH(conf->sources, struct cep_source *) = source;
+
+    conf->section = source;
+    error = ap_walk_config(cmd->directive->first_child, cmd, cmd->context);
+    conf->section = NULL;
+    return error;
+}
+
+/* The section that a directive stands in, or NULL and *error. */
+static struct cep_source *section(cmd_parms *cmd, const char **error)
+{
+    struct cep_server_config *conf = ap_get_module_config(cmd->server->module_config, &cep_module);
+
+    *error = conf->section ? NULL
+                           : apr_psprintf(cmd->pool, "%s belongs inside <CEPDirectory>",
+                                          cmd->cmd->name);
+    return conf->section;
+}
+
+static const char *add_url(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    const char *error, *wrong;
+    struct cep_source *source = section(cmd, &error);
+
+    (void)dummy;
+    if (!source)
+        return error;
+    wrong = cep_directory_check_url(arg, cmd->temp_pool);
+    if (wrong)
+        return apr_psprintf(cmd->pool, "CEPURL %s: %s", arg, wrong);
+    if (cep_directory_url_path(arg))
+        arg = apr_pstrcat(cmd->pool, "file:",
+                          ap_server_root_relative(cmd->pool, cep_directory_url_path(arg)), NULL);
+    APR_ARRAY_PUSH(source->directory.urls, const char *) = arg;
+    return NULL;
+}
+
+static const char *set_bind(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    const char *error;
+    struct cep_source *source = section(cmd, &error);
+
+    (void)dummy;
+    if (!source)
+        return error;
+    if (!ap_cstr_casecmp(arg, "simple"))
+        source->directory.bind = CEP_BIND_SIMPLE;
+    else if (!ap_cstr_casecmp(arg, "external"))
+        source->directory.bind = CEP_BIND_EXTERNAL;
+    else
+        return "CEPBind must be simple (with CEPBindDN and CEPBindPasswordFile) or external (the "
+               "local user, over ldapi://)";
+    return NULL;
+}
+
+static const char *set_bind_dn(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    const char *error;
+    struct cep_source *source = section(cmd, &error);
+
+    (void)dummy;
+    if (source)
+        source->directory.bind_dn = arg;
+    return error;
+}
+
+static const char *set_file(cmd_parms *cmd, const char *arg, const char **member)
+{
+    *member = ap_server_root_relative(cmd->pool, arg);
+    return *member ? NULL : apr_psprintf(cmd->pool, "%s: invalid path %s", cmd->cmd->name, arg);
+}
+
+static const char *set_password_file(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    const char *error;
+    struct cep_source *source = section(cmd, &error);
+
+    (void)dummy;
+    return source ? set_file(cmd, arg, &source->directory.password_file) : error;
+}
+
+static const char *set_ca_file(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    const char *error;
+    struct cep_source *source = section(cmd, &error);
+
+    (void)dummy;
+    return source ? set_file(cmd, arg, &source->directory.ca_certificate_file) : error;
+}
+
+static const char *set_start_tls(cmd_parms *cmd, void *dummy, int on)
+{
+    const char *error;
+    struct cep_source *source = section(cmd, &error);
+
+    (void)dummy;
+    if (source)
+        source->directory.start_tls = on;
+    return error;
+}
+
+static const char *add_realm(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    const char *error;
+    struct cep_source *source = section(cmd, &error);
+
+    (void)dummy;
+    if (source)
+        APR_ARRAY_PUSH(source->directory.realms, const char *) = arg;
+    return error;
+}
+
+/* "500ms", "5s", "5m", "8h", "2d"; a bare number is seconds. NULL, or what is wrong. */
+static const char *parse_duration(cmd_parms *cmd, const char *arg, apr_interval_time_t least,
+                                  apr_interval_time_t most, apr_interval_time_t *result)
+{
+    static const struct {
+        const char *name;
+        apr_interval_time_t length;
+    } units[] = {
+        { "", 1000000 },          { "ms", 1000 },
+        { "s", 1000000 },         { "m", 60 * APR_TIME_C(1000000) },
+        { "min", 60 * APR_TIME_C(1000000) }, { "h", 3600 * APR_TIME_C(1000000) },
+        { "d", 86400 * APR_TIME_C(1000000) },
+    };
+    char *unit;
+    apr_int64_t number = apr_isdigit(*arg) ? apr_strtoi64(arg, &unit, 10) : -1;
+
+    for (apr_size_t i = 0; number >= 0 && i < sizeof(units) / sizeof(units[0]); i++) {
+        if (ap_cstr_casecmp(unit, units[i].name))
+            continue;
+        if (number > most / units[i].length || number * units[i].length < least)
+            break;
+        *result = number * units[i].length;
+        return NULL;
+    }
+    return apr_psprintf(cmd->pool,
+                        "%s %s: a time such as 500ms, 30s, 5m, 8h or 2d is needed, from "
+                        "%" APR_TIME_T_FMT "ms to %" APR_TIME_T_FMT "h",
+                        cmd->cmd->name, arg, least / 1000, most / APR_TIME_C(3600000000));
+}
+
+static const char *set_timeout(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    const char *error;
+    struct cep_source *source = section(cmd, &error);
+
+    (void)dummy;
+    return source ? parse_duration(cmd, arg, APR_TIME_C(100000), apr_time_from_sec(3600),
+                                   &source->directory.timeout)
+                  : error;
+}
+
+/* "kerberos" or "2": [MS-XCEP] 3.1.4.1.3.5. */
+static int parse_client_auth(const char *arg, enum cep_client_auth *auth)
+{
+    static const struct {
+        const char *name, *number;
+        enum cep_client_auth auth;
+    } words[] = {
+        { "anonymous", "1", CEP_AUTH_ANONYMOUS },
+        { "kerberos", "2", CEP_AUTH_KERBEROS },
+        { "username", "4", CEP_AUTH_USERNAME },
+        { "certificate", "8", CEP_AUTH_CERTIFICATE },
+    };
+
+    for (apr_size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (!ap_cstr_casecmp(arg, words[i].name) || !strcmp(arg, words[i].number)) {
+            *auth = words[i].auth;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* One of the words behind the URI; NULL, or what is wrong. */
+static const char *parse_uri_option(cmd_parms *cmd, const char *arg, struct cep_enrollment_uri *uri)
+{
+    char *end;
+    apr_int64_t priority;
+
+    if (!ap_cstr_casecmp(arg, "renewalOnly")) {
+        uri->renewal_only = 1;
+        return NULL;
+    }
+    if (!ap_cstr_casecmp(arg, "keyBasedRenewal")) {
+        uri->key_based_renewal = 1;
+        return NULL;
+    }
+    if (!ap_cstr_casecmpn(arg, "priority=", 9) && apr_isdigit(arg[9])) {
+        priority = apr_strtoi64(arg + 9, &end, 10);
+        if (!*end && priority <= APR_INT32_MAX) {
+            uri->priority = (apr_uint32_t)priority;
+            return NULL;
+        }
+    }
+    return apr_psprintf(cmd->pool,
+                        "CEPEnrollmentURI: %s is none of priority=n (0 to 2147483647), renewalOnly "
+                        "and keyBasedRenewal",
+                        arg);
+}
+
+static const char *add_enrollment_uri(cmd_parms *cmd, void *dummy, int argc, char *const argv[])
+{
+    struct cep_configured_uri configured = { .uri = { .priority = 1 } };
+    const char *error;
+    struct cep_source *source = section(cmd, &error);
+
+    (void)dummy;
+    if (!source)
+        return error;
+    if (argc < 3)
+        return "CEPEnrollmentURI needs the CA's name, the authentication (kerberos, username, "
+               "certificate or anonymous) and the https:// URI";
+    configured.ca = argv[0];
+    configured.uri.uri = argv[2];
+    if (!parse_client_auth(argv[1], &configured.uri.auth))
+        return apr_psprintf(cmd->pool,
+                            "CEPEnrollmentURI: %s is no authentication; use kerberos, username, "
+                            "certificate or anonymous, or its number 2, 4, 8 or 1",
+                            argv[1]);
+    if (ap_cstr_casecmpn(argv[2], "https://", 8) || !argv[2][8])
+        return apr_psprintf(cmd->pool, "CEPEnrollmentURI: %s does not begin with https://",
+                            argv[2]);
+    for (int i = 3; !error && i < argc; i++)
+        error = parse_uri_option(cmd, argv[i], &configured.uri);
+    APR_ARRAY_PUSH(source->configured_uris, struct cep_configured_uri) = configured;
+    return error;
+}
+
+static const char *set_refresh_interval(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    const char *error;
+    struct cep_source *source = section(cmd, &error);
+
+    (void)dummy;
+    return source ? parse_duration(cmd, arg, apr_time_from_sec(1), apr_time_from_sec(7 * 86400),
+                                   &source->refresh_interval)
+                  : error;
+}
+
+static const char *set_max_stale(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    const char *error;
+    struct cep_source *source = section(cmd, &error);
+
+    (void)dummy;
+    return source ? parse_duration(cmd, arg, apr_time_from_sec(1), apr_time_from_sec(365 * 86400),
+                                   &source->max_stale)
+                  : error;
+}
+
+/* ---- server-wide ---- */
+
+static const char *set_cache_dir(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    struct cep_server_config *conf = ap_get_module_config(cmd->server->module_config, &cep_module);
+    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+
+    (void)dummy;
+    return error ? error : set_file(cmd, arg, &conf->cache_dir);
+}
+
+/* ---- in a Location or a virtual host ---- */
+
+static const char *set_policy(cmd_parms *cmd, void *conf, const char *arg)
+{
+    (void)cmd;
+    ((struct cep_dir_config *)conf)->policy = arg;
+    return NULL;
+}
+
+/* Text that goes into answers: XML 1.0 must be able to carry it. */
+static const char *check_text(cmd_parms *cmd, const char *arg)
+{
+    const struct cep_value value = { (const unsigned char *)arg, strlen(arg) };
+
+    if (!*arg)
+        return apr_psprintf(cmd->pool, "%s must not be empty", cmd->cmd->name);
+    for (const char *c = arg; *c; c++) {
+        if ((unsigned char)*c < 0x20)
+            return apr_psprintf(cmd->pool, "%s must not hold control characters", cmd->cmd->name);
+    }
+    return cep_value_is_text(&value)
+               ? NULL
+               : apr_psprintf(cmd->pool, "%s must be written in UTF-8", cmd->cmd->name);
+}
+
+static const char *set_policy_name(cmd_parms *cmd, void *conf, const char *arg)
+{
+    ((struct cep_dir_config *)conf)->policy_name = arg;
+    return check_text(cmd, arg);
+}
+
+static const char *set_policy_id(cmd_parms *cmd, void *conf, const char *arg)
+{
+    ((struct cep_dir_config *)conf)->policy_id = arg;
+    return check_text(cmd, arg);
+}
+
+static const char *set_next_update(cmd_parms *cmd, void *conf, const char *arg)
+{
+    char *end;
+    apr_int64_t hours = apr_strtoi64(arg, &end, 10);
+
+    (void)cmd;
+    if (!apr_isdigit(*arg) || *end || hours < 1 || hours > 8760)
+        return "CEPNextUpdate must be a number of hours from 1 to 8760";
+    ((struct cep_dir_config *)conf)->next_update = (int)hours;
+    return NULL;
+}
+
+static const char *set_require_tls(cmd_parms *cmd, void *conf, int on)
+{
+    (void)cmd;
+    ((struct cep_dir_config *)conf)->require_tls = on ? 1 : 0;
+    return NULL;
+}
+
+static const char *set_max_body(cmd_parms *cmd, void *conf, const char *arg)
+{
+    char *end;
+    apr_int64_t octets = apr_strtoi64(arg, &end, 10);
+
+    (void)cmd;
+    if (!apr_isdigit(*arg) || *end || octets < 1024 || octets > 1048576)
+        return "CEPMaxRequestBody must be a number of octets from 1024 to 1048576";
+    ((struct cep_dir_config *)conf)->max_body = octets;
+    return NULL;
+}
+
+#define INSTANCE (RSRC_CONF | ACCESS_CONF)
+
+const command_rec cep_directives[] = {
+    AP_INIT_RAW_ARGS("<CEPDirectory", open_directory, NULL, RSRC_CONF,
+                     "a directory that policy comes from: <CEPDirectory name>"),
+    AP_INIT_ITERATE("CEPURL", add_url, NULL, RSRC_CONF,
+                    "URLs in order of preference: ldap://, ldaps://, ldapi:// or file:"),
+    AP_INIT_TAKE1("CEPBind", set_bind, NULL, RSRC_CONF, "simple or external"),
+    AP_INIT_TAKE1("CEPBindDN", set_bind_dn, NULL, RSRC_CONF, "the name to bind with"),
+    AP_INIT_TAKE1("CEPBindPasswordFile", set_password_file, NULL, RSRC_CONF,
+                  "the file that holds the password of CEPBindDN"),
+    AP_INIT_FLAG("CEPStartTLS", set_start_tls, NULL, RSRC_CONF,
+                 "On: ldap:// connections are encrypted with StartTLS before anything is sent"),
+    AP_INIT_TAKE1("CEPCACertificateFile", set_ca_file, NULL, RSRC_CONF,
+                  "PEM file of the CAs that sign the directory servers' certificates"),
+    AP_INIT_TAKE1("CEPTimeout", set_timeout, NULL, RSRC_CONF,
+                  "how long one exchange with a directory server may take"),
+    AP_INIT_TAKE1("CEPRefreshInterval", set_refresh_interval, NULL, RSRC_CONF,
+                  "how often the directory is looked at"),
+    AP_INIT_TAKE1("CEPMaxStale", set_max_stale, NULL, RSRC_CONF,
+                  "how old a policy may become while the directory does not answer"),
+    AP_INIT_ITERATE("CEPRealm", add_realm, NULL, RSRC_CONF,
+                    "more realms and domain names whose callers this directory serves"),
+    AP_INIT_TAKE_ARGV("CEPEnrollmentURI", add_enrollment_uri, NULL, RSRC_CONF,
+                      "CA, authentication and URI, then priority=n, renewalOnly, keyBasedRenewal: "
+                      "gives a CA its enrollment URIs"),
+    AP_INIT_TAKE1("CEPCacheDir", set_cache_dir, NULL, RSRC_CONF,
+                  "the directory that snapshots are kept in"),
+    AP_INIT_TAKE1("CEPPolicy", set_policy, NULL, INSTANCE,
+                  "the name of the <CEPDirectory> that this instance serves"),
+    AP_INIT_TAKE1("CEPPolicyName", set_policy_name, NULL, INSTANCE,
+                  "the name of the policy that people read"),
+    AP_INIT_TAKE1("CEPPolicyID", set_policy_id, NULL, INSTANCE,
+                  "the identifier of the policy, in place of the one derived from the forest"),
+    AP_INIT_TAKE1("CEPNextUpdate", set_next_update, NULL, INSTANCE,
+                  "hours after which clients ask again"),
+    AP_INIT_FLAG("CEPRequireTLS", set_require_tls, NULL, INSTANCE,
+                 "Off: TLS ends in front of this server"),
+    AP_INIT_TAKE1("CEPMaxRequestBody", set_max_body, NULL, INSTANCE,
+                  "the largest request body in octets"),
+    { NULL }
+};

@@ -1,0 +1,242 @@
+/* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
+
+/* The way of a request: is it allowed, what does it ask, who asks, what may he see. */
+
+#include "cep_server.h"
+
+#include "http_core.h"
+#include "http_protocol.h"
+#include "http_request.h"
+#include "http_ssl.h"
+
+#include <openssl/evp.h>
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+/* When there is no policy yet, it comes within seconds of the directory's return. */
+#define RETRY_NO_POLICY 5
+#define RETRY_DIRECTORY 30
+
+/* One text for every account that may not be served: the client must not learn which it is. */
+#define REFUSED "At least one security token in the message could not be validated."
+
+static int refuse(request_rec *r, enum cep_fault_code code, const char *reason,
+                  const struct cep_request *request, int retry_after)
+{
+    struct cep_fault fault = { .code = code, .reason = reason };
+
+    if (request)
+        fault.relates_to = request->message_id;
+    return cep_send_fault(r, &fault, retry_after);
+}
+
+/* 1 when the charset parameter, if any, says UTF-8. */
+static int is_utf8(request_rec *r, const char *content_type)
+{
+    const char *parameter = ap_strcasestr(content_type, "charset=");
+    const char *value;
+
+    if (!parameter)
+        return 1;
+    value = parameter + strlen("charset=");
+    value += *value == '"';
+    (void)r;
+    return !ap_cstr_casecmpn(value, "utf-8", 5) && !apr_isalnum(value[5]) && value[5] != '-';
+}
+
+/* What can be said without reading the body. OK, or an HTTP status. */
+static int check_headers(request_rec *r)
+{
+    const char *type = apr_table_get(r->headers_in, "Content-Type");
+    const char *encoding = apr_table_get(r->headers_in, "Content-Encoding");
+    apr_size_t length = type ? strcspn(type, "; \t") : 0;
+
+    if (r->method_number != M_POST) {
+        r->allowed = AP_METHOD_BIT << M_POST;
+        return HTTP_METHOD_NOT_ALLOWED;
+    }
+    /* text/xml is SOAP 1.1: the parser tells such a client with a VersionMismatch fault. */
+    if (!type || !((length == 20 && !ap_cstr_casecmpn(type, "application/soap+xml", length)) ||
+                   (length == 8 && !ap_cstr_casecmpn(type, "text/xml", length))) ||
+        !is_utf8(r, type)) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                      "CEP0613: Content-Type is not application/soap+xml in UTF-8");
+        return HTTP_UNSUPPORTED_MEDIA_TYPE;
+    }
+    if (encoding && ap_cstr_casecmp(encoding, "identity")) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "CEP0614: Content-Encoding is not supported");
+        return HTTP_UNSUPPORTED_MEDIA_TYPE;
+    }
+    return OK;
+}
+
+/*
+ * A policyID that is the same on every node and after every restart: a name-based UUID
+ * (RFC 9562, version 8) of the forest's identity. DESIGN, section 6.
+ */
+static const char *derive_policy_id(const char *forest_id, apr_pool_t *pool)
+{
+    static const char space[] = "mod_cep policyID 1";
+    unsigned char d[EVP_MAX_MD_SIZE];
+    const char *text = apr_pstrcat(pool, space, "\n", forest_id, NULL);
+
+    if (EVP_Digest(text, strlen(text), d, NULL, EVP_sha256(), NULL) != 1)
+        return NULL;
+    d[6] = (d[6] & 0x0f) | 0x80;
+    d[8] = (d[8] & 0x3f) | 0x80;
+    return apr_psprintf(pool,
+                        "{%02X%02X%02X%02X-%02X%02X-%02X%02X-%02X%02X-%02X%02X%02X%02X%02X%02X}",
+                        d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7], d[8], d[9], d[10], d[11],
+                        d[12], d[13], d[14], d[15]);
+}
+
+/* The policy in force, not older than allowed; NULL after a fault was sent with *status. */
+static const struct cep_snapshot *current_policy(request_rec *r, const struct cep_source *source,
+                                                 const struct cep_request *request, int *status)
+{
+    apr_time_t confirmed;
+    const struct cep_snapshot *snapshot =
+        cep_reader_acquire(source->reader, r->pool, &confirmed);
+
+    if (!snapshot) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                      "CEP0604: no policy of directory %s is there yet", source->name);
+        *status = refuse(r, CEP_FAULT_RECEIVER,
+                         "The enrollment policy is not available yet. Try again later.", request,
+                         RETRY_NO_POLICY);
+        return NULL;
+    }
+    if (apr_time_now() - confirmed > source->max_stale) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "CEP0605: the policy of directory %s was last confirmed %" APR_TIME_T_FMT
+                      " seconds ago, longer than CEPMaxStale allows; see why its refresh fails "
+                      "(CEP0501)",
+                      source->name, apr_time_sec(apr_time_now() - confirmed));
+        *status = refuse(r, CEP_FAULT_RECEIVER,
+                         "The enrollment policy is out of date. Try again later.", request,
+                         RETRY_DIRECTORY);
+        return NULL;
+    }
+    return snapshot;
+}
+
+/* The account behind r->user; NULL after a fault was sent with *status. */
+static struct cep_caller *find_caller(request_rec *r, const struct cep_source *source,
+                                      const struct cep_request *request, int *status)
+{
+    struct cep_caller *caller = NULL;
+    const char *error = NULL;
+    apr_status_t rv = cep_lookup_caller(&caller, source->lookup, r->user, r->pool, &error);
+
+    if (rv == APR_SUCCESS)
+        return caller;
+    if (rv == APR_NOTFOUND) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                      "CEP0602: user %s is nobody in directory %s: %s",
+                      ap_escape_logitem(r->pool, r->user), source->name,
+                      ap_escape_logitem(r->pool, error));
+        *status = refuse(r, CEP_FAULT_FAILED_AUTHENTICATION, REFUSED, request, 0);
+    } else {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r,
+                      "CEP0603: directory %s cannot tell who user %s is: %s", source->name,
+                      ap_escape_logitem(r->pool, r->user), ap_escape_logitem(r->pool, error));
+        *status = refuse(r, CEP_FAULT_RECEIVER,
+                         "The directory cannot be asked about the caller now. Try again later.",
+                         request, RETRY_DIRECTORY);
+    }
+    return NULL;
+}
+
+static int answer(request_rec *r, const struct cep_dir_config *conf,
+                  const struct cep_source *source, const struct cep_request *request)
+{
+    apr_time_t start = apr_time_now();
+    const struct cep_snapshot *snapshot;
+    struct cep_selection selection;
+    struct cep_instance instance;
+    struct cep_caller *caller;
+    struct cep_value body;
+    int status = OK;
+
+    snapshot = current_policy(r, source, request, &status);
+    if (!snapshot)
+        return status;
+    caller = find_caller(r, source, request, &status);
+    if (!caller)
+        return status;
+
+    instance.policy_id = conf->policy_id
+                             ? conf->policy_id
+                             : derive_policy_id(cep_snapshot_forest_id(snapshot), r->pool);
+    if (!instance.policy_id)
+        return HTTP_INTERNAL_SERVER_ERROR;
+    instance.friendly_name = conf->policy_name;
+    instance.next_update_hours = (apr_uint32_t)(conf->next_update == CEP_UNSET
+                                                    ? CEP_DEFAULT_NEXT_UPDATE
+                                                    : conf->next_update);
+    cep_snapshot_select(&selection, snapshot, &caller->token, request, r->pool);
+    body = cep_snapshot_answer(snapshot, &selection, &instance, request->message_id, r->pool);
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                  "CEP0600: user=%s directory=%s policies=%d cas=%d bytes=%" APR_SIZE_T_FMT
+                  " microseconds=%" APR_TIME_T_FMT,
+                  ap_escape_logitem(r->pool, r->user), source->name, selection.policy_count,
+                  selection.ca_count, body.len, apr_time_now() - start);
+    return cep_send_body(r, &body);
+}
+
+/* Nobody anonymous, nothing in clear: decided before a single octet of the body is read. */
+static int check_promises(request_rec *r, const struct cep_dir_config *conf)
+{
+    if (conf->require_tls && !ap_ssl_conn_is_ssl(r->connection)) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                      "CEP0606: request without TLS refused; if TLS ends in front of this server, "
+                      "say CEPRequireTLS Off here");
+        refuse(r, CEP_FAULT_SENDER, "This service answers over HTTPS only.", NULL, 0);
+        return DONE;
+    }
+    if (!r->user || !*r->user) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "CEP0601: request without an authenticated user refused; this location needs "
+                      "AuthType and Require valid-user");
+        refuse(r, CEP_FAULT_FAILED_AUTHENTICATION, REFUSED, NULL, 0);
+        return DONE;
+    }
+    return OK;
+}
+
+int cep_handler(request_rec *r)
+{
+    const struct cep_dir_config *conf;
+    const struct cep_source *source;
+    struct cep_request *request;
+    struct cep_fault fault;
+    const char *body;
+    apr_size_t length;
+    int status;
+
+    if (!r->handler || strcmp(r->handler, CEP_HANDLER_NAME))
+        return DECLINED;
+    conf = ap_get_module_config(r->per_dir_config, &cep_module);
+    source = conf->policy ? cep_find_source(cep_server_conf(), conf->policy) : NULL;
+    if (!source || !source->reader || !source->lookup) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "CEP0607: SetHandler cep is in force here, but CEPPolicy names no directory");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    status = check_headers(r);
+    if (status != OK)
+        return status;
+    if (check_promises(r, conf) != OK)
+        return OK;
+    status = cep_body_read(r, conf->max_body == CEP_UNSET ? CEP_DEFAULT_MAX_BODY : conf->max_body,
+                           &body, &length);
+    if (status != OK)
+        return status;
+    if (!cep_xcep_parse(&request, &fault, body, length, r->pool)) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "CEP0610: request refused: %s",
+                      ap_escape_logitem(r->pool, fault.reason));
+        return cep_send_fault(r, &fault, 0);
+    }
+    return answer(r, conf, source, request);
+}

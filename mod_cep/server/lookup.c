@@ -1,0 +1,148 @@
+/* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
+
+/* Finding callers in request threads: a few connections per process, each used by one thread. */
+
+#include "cep_server.h"
+
+#include <apr_file_info.h>
+#include <apr_reslist.h>
+#include <apr_strings.h>
+#include <apr_thread_mutex.h>
+
+/* Connections per process to one directory. An LDIF file is kept once: it is in memory. */
+#define LDAP_CONNECTIONS 4
+
+/* AD closes a connection after 15 minutes without use (MaxConnIdleTime); we go before. */
+#define IDLE_LIMIT apr_time_from_sec(5 * 60)
+
+struct cep_lookup {
+    const struct cep_source *source;
+    apr_reslist_t *slots;
+    const char *file; /* the LDIF's path when the source is a file */
+};
+
+/*
+ * A place for a connection. The reslist hands out places and not connections, because it makes
+ * its resources under a lock: opening there, one dead server would hold up every caller.
+ */
+struct slot {
+    apr_pool_t *pool; /* of the open directory; NULL: none is open */
+    struct cep_directory *directory;
+    apr_time_t used_at;
+    apr_finfo_t file; /* the LDIF as it was read */
+};
+
+static apr_status_t make_slot(void **resource, void *params, apr_pool_t *pool)
+{
+    (void)params;
+    *resource = apr_pcalloc(pool, sizeof(struct slot));
+    return APR_SUCCESS;
+}
+
+static void empty_slot(struct slot *slot)
+{
+    if (slot->pool)
+        apr_pool_destroy(slot->pool);
+    slot->pool = NULL;
+    slot->directory = NULL;
+}
+
+static apr_status_t drop_slot(void *resource, void *params, apr_pool_t *pool)
+{
+    (void)params;
+    (void)pool;
+    empty_slot(resource);
+    return APR_SUCCESS;
+}
+
+struct cep_lookup *cep_lookup_make(apr_pool_t *pchild, const struct cep_source *source)
+{
+    struct cep_lookup *lookup = apr_pcalloc(pchild, sizeof(*lookup));
+    const char *first = APR_ARRAY_IDX(source->directory.urls, 0, const char *);
+    int most;
+
+    lookup->source = source;
+    lookup->file = cep_directory_url_path(first);
+    most = lookup->file ? 1 : LDAP_CONNECTIONS;
+    if (apr_reslist_create(&lookup->slots, 0, most, most, 0, make_slot, drop_slot, NULL,
+                           pchild) != APR_SUCCESS)
+        return NULL;
+    apr_reslist_timeout_set(lookup->slots, source->directory.timeout);
+    return lookup;
+}
+
+/* 1 when what the slot holds is not to be used any more. */
+static int is_outdated(const struct cep_lookup *lookup, const struct slot *slot,
+                       const apr_finfo_t *file)
+{
+    if (!cep_directory_usable(slot->directory))
+        return 1;
+    if (!lookup->file)
+        return apr_time_now() - slot->used_at > IDLE_LIMIT;
+    return file->mtime != slot->file.mtime || file->size != slot->file.size ||
+           file->inode != slot->file.inode;
+}
+
+/* See that the slot holds an open directory, opening one where needed. */
+static apr_status_t fill_slot(const struct cep_lookup *lookup, struct slot *slot,
+                              const char **error, apr_pool_t *pool)
+{
+    apr_finfo_t file = { .mtime = 0 };
+    const char *open_error;
+    apr_status_t rv;
+
+    if (lookup->file)
+        apr_stat(&file, lookup->file, APR_FINFO_MTIME | APR_FINFO_SIZE | APR_FINFO_INODE, pool);
+    if (slot->directory && is_outdated(lookup, slot, &file))
+        empty_slot(slot);
+    if (slot->directory)
+        return APR_SUCCESS;
+
+    /* Outlives requests and must not touch a pool that other threads allocate from. */
+    rv = apr_pool_create_unmanaged_ex(&slot->pool, NULL, NULL);
+    if (rv != APR_SUCCESS) {
+        *error = "out of memory";
+        return rv;
+    }
+    slot->file = file;
+    rv = cep_directory_open(&slot->directory, &lookup->source->directory, &lookup->source->log,
+                            slot->pool, &open_error);
+    if (rv != APR_SUCCESS) {
+        *error = apr_pstrdup(pool, open_error);
+        slot->directory = NULL;
+        empty_slot(slot);
+    }
+    return rv;
+}
+
+apr_status_t cep_lookup_caller(struct cep_caller **caller, struct cep_lookup *lookup,
+                               const char *user, apr_pool_t *pool, const char **error)
+{
+    const struct cep_directory_config *config = &lookup->source->directory;
+    struct slot *slot;
+    void *resource;
+    apr_status_t rv = apr_reslist_acquire(lookup->slots, &resource);
+
+    if (rv != APR_SUCCESS) {
+        *error = "all connections to the directory are busy";
+        return rv;
+    }
+    slot = resource;
+    /* A kept connection may have died since it was used; a fresh one is tried once then. */
+    for (int attempt = 0; attempt < 2; attempt++) {
+        int was_open = slot->directory != NULL;
+
+        rv = fill_slot(lookup, slot, error, pool);
+        if (rv != APR_SUCCESS)
+            break;
+        rv = cep_caller_find(caller, slot->directory, config, user, config->timeout, pool, error);
+        if (rv == APR_SUCCESS || rv == APR_NOTFOUND)
+            break;
+        empty_slot(slot);
+        if (!was_open)
+            break;
+    }
+    slot->used_at = apr_time_now();
+    apr_reslist_release(lookup->slots, slot);
+    return rv;
+}

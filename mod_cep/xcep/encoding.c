@@ -1,0 +1,94 @@
+/* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * UTF-8 and nothing else. This stands before the parser because libxml2 would follow a byte order
+ * mark or an encoding declaration into any charset that iconv knows, UTF-7 included, and reports
+ * octets that cannot be converted through its process-wide error handler.
+ */
+#include "request.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define REASON_ENCODING "The message is not in UTF-8."
+#define WHITE           " \t\r\n"
+
+apr_size_t cep_utf8_read(const unsigned char *text, apr_size_t length, apr_uint32_t *character)
+{
+    static const apr_uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+    apr_size_t size, i;
+    apr_uint32_t value;
+
+    if (!length)
+        return 0;
+    if (text[0] < 0x80) {
+        *character = text[0];
+        return 1;
+    }
+    size = text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
+    if (text[0] < 0xc2 || text[0] > 0xf4 || size > length)
+        return 0;
+    value = text[0] & (0xffu >> (size + 1));
+    for (i = 1; i < size; i++) {
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+        value = value << 6 | (text[i] & 0x3fu);
+    }
+    /* Longer than need be, a surrogate, or beyond Unicode: RFC 3629 section 3. */
+    if (value < smallest[size] || (value >= 0xd800 && value <= 0xdfff) || value > 0x10ffff)
+        return 0;
+    *character = value;
+    return size;
+}
+
+static int is_utf8(const char *body, apr_size_t length)
+{
+    const unsigned char *at = (const unsigned char *)body;
+    apr_size_t size, left;
+    apr_uint32_t character;
+
+    for (left = length; left; left -= size, at += size) {
+        size = cep_utf8_read(at, left, &character);
+        if (!size || !character)
+            return 0;
+    }
+    return 1;
+}
+
+/* 1 when an XML declaration names another encoding. One that cannot be read is the parser's. */
+static int declares_other(const char *body, apr_size_t length)
+{
+    char declaration[256];
+    char *at, *end;
+
+    if (length < 6 || memcmp(body, "<?xml", 5) != 0 || !strchr(WHITE, body[5]))
+        return 0;
+    if (length >= sizeof(declaration))
+        length = sizeof(declaration) - 1;
+    memcpy(declaration, body, length);
+    declaration[length] = '\0';
+    end = strstr(declaration, "?>");
+    if (!end)
+        return length == sizeof(declaration) - 1; /* no declaration is that long */
+    *end = '\0';
+    at = strstr(declaration, "encoding");
+    if (!at)
+        return 0;
+    at += strlen("encoding");
+    at += strspn(at, WHITE);
+    if (*at != '=')
+        return 0;
+    at++;
+    at += strspn(at, WHITE);
+    return strncasecmp(at, "\"utf-8\"", 7) != 0 && strncasecmp(at, "'utf-8'", 7) != 0;
+}
+
+const char *cep_encoding_check(const char *body, apr_size_t length, apr_size_t *skip)
+{
+    *skip = length >= 3 && !memcmp(body, "\xef\xbb\xbf", 3) ? 3 : 0;
+    if (!is_utf8(body + *skip, length - *skip)) /* UTF-16 and UTF-32 have NUL octets */
+        return REASON_ENCODING;
+    if (declares_other(body + *skip, length - *skip))
+        return "The message declares another encoding than UTF-8.";
+    return NULL;
+}

@@ -1,0 +1,105 @@
+# Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0
+"""Fixtures. A test announces what it makes httpd warn about: server.log.expect("CEP0501")."""
+
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from cep_env import SAMPLE, evaluator, ldif  # noqa: E402
+from cep_env.httpd import MPMS, Httpd, directory_section, location_section, module_file  # noqa: E402
+
+_servers = []  # all that live, for the check of their logs after each test
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "shared: needs the reference data that CEP_SHARED names")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def module_is_built():
+    if not os.path.exists(module_file()):
+        pytest.exit("%s is not there: build it first, or set CEP_MODULE" % module_file(), 2)
+
+
+@pytest.fixture(autouse=True)
+def announced_lines_only():
+    """After each test: every warning was announced, every announcement came true."""
+    yield
+    complaints = [text for server in _servers for text in server.log.check()]
+    if complaints:
+        pytest.fail("\n".join(complaints), pytrace=False)
+
+
+def factory():
+    """Yield a function that makes servers; they end when the generator does."""
+    made = []
+
+    def make(mpm="event"):
+        server = Httpd(mpm)
+        made.append(server)
+        _servers.append(server)
+        return server
+
+    yield make
+    complaints = []
+    for server in made:
+        try:
+            server.stop()
+            complaints += server.log.check()
+        finally:
+            _servers.remove(server)
+            server.close()
+    if complaints:
+        pytest.fail("\n".join(complaints), pytrace=False)
+
+
+@pytest.fixture
+def make_httpd():
+    """Servers for one test."""
+    yield from factory()
+
+
+@pytest.fixture(scope="module")
+def make_module_httpd():
+    """Servers for all tests of one file."""
+    yield from factory()
+
+
+def start_sample(server, *sections, path=SAMPLE):
+    """Start a server on a copy of the sample directory, as one instance with Basic."""
+    with open(path, encoding="utf-8") as file:
+        copy = server.write("policy.ldif", file.read())
+    server.configure(directory_section("file:" + copy), *(sections or [location_section()]))
+    server.start()
+    server.wait_for_policy()
+    return server
+
+
+@pytest.fixture(scope="module")
+def sample(make_module_httpd):
+    """A server on the sample directory, event MPM."""
+    return start_sample(make_module_httpd("event"))
+
+
+@pytest.fixture(scope="module", params=MPMS)
+def sample_each_mpm(request, make_module_httpd):
+    """The same under each MPM."""
+    return start_sample(make_module_httpd(request.param))
+
+
+@pytest.fixture(scope="session")
+def sample_directory():
+    """The evaluator's view of the sample directory."""
+    return evaluator.Directory(ldif.read(SAMPLE))
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder of reference data, or the test is skipped by name."""
+    folder = os.environ.get("CEP_SHARED", "")
+    if not os.path.isdir(os.path.join(folder, "data")):
+        pytest.skip("CEP_SHARED names no folder with reference data")
+    return os.path.join(folder, "data")

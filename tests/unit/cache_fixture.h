@@ -1,0 +1,83 @@
+/* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
+
+/* What the tests of cache/ share: the sample directory read into an image, a token of SIDs. */
+#ifndef CACHE_FIXTURE_H
+#define CACHE_FIXTURE_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_general.h>
+#include <apr_strings.h>
+
+#include "cep_refresh.h"
+
+#define SAMPLE_DOMAIN_SID "S-1-5-21-2716443681-1129846205-3517726490"
+
+static inline struct cep_directory_config *file_config(apr_pool_t *pool, const char *path)
+{
+    struct cep_directory_config *config = apr_pcalloc(pool, sizeof(*config));
+
+    config->name = "test";
+    config->urls = apr_array_make(pool, 1, sizeof(const char *));
+    config->realms = apr_array_make(pool, 1, sizeof(const char *));
+    APR_ARRAY_PUSH(config->urls, const char *) = apr_pstrcat(pool, "file:", path, NULL);
+    config->timeout = apr_time_from_sec(5);
+    return config;
+}
+
+static inline const char *sample_path(apr_pool_t *pool)
+{
+    const char *source = getenv("CEP_SRCDIR");
+
+    assert_non_null(source);
+    return apr_pstrcat(pool, source, "/conf.d/sample.ldif", NULL);
+}
+
+/* A fresh directory for snapshots, removed by nobody: it is a few kilobytes in TMPDIR. */
+static inline const char *scratch_dir(apr_pool_t *pool)
+{
+    const char *base = getenv("TMPDIR");
+    char *path = apr_pstrcat(pool, base ? base : "/tmp", "/cep-unit-XXXXXX", NULL);
+
+    assert_non_null(mkdtemp(path));
+    return path;
+}
+
+/* A log that counts messages and keeps the last one. */
+struct heard {
+    int count;
+    char last[CEP_LOG_MESSAGE_MAX];
+};
+
+static inline void hear(void *baton, enum cep_log_level level, apr_status_t rv,
+                        const char *message)
+{
+    struct heard *heard = baton;
+
+    (void)rv;
+    if (level > CEP_LOG_WARNING)
+        return;
+    heard->count++;
+    apr_cpystrn(heard->last, message, sizeof(heard->last));
+}
+
+static inline struct cep_token token_of(apr_pool_t *pool, const char *const *texts, int count)
+{
+    apr_array_header_t *sids = apr_array_make(pool, count, sizeof(struct cep_sid));
+
+    for (int i = 0; i < count; i++) {
+        struct cep_sid *sid = apr_array_push(sids);
+
+        assert_true(cep_sid_parse(sid, texts[i]));
+    }
+    return cep_token_make(sids);
+}
+
+#endif

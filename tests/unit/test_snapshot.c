@@ -1,0 +1,277 @@
+/* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
+
+/* The image of a snapshot: stable, verified to the last number, and what is selected from it. */
+
+#include "cache_fixture.h"
+
+#include "../../mod_cep/cache/image.h"
+
+static apr_pool_t *pool;
+static struct cep_value image; /* of the sample directory */
+
+static int read_sample(void **state)
+{
+    struct cep_store *store;
+    struct cep_refresh_result result;
+    const char *error = "";
+
+    (void)state;
+    if (apr_pool_create(&pool, NULL) != APR_SUCCESS)
+        return -1;
+    store = cep_store_make(pool, scratch_dir(pool), "corp");
+    if (cep_refresh_run(&result, file_config(pool, sample_path(pool)), NULL, store, NULL, pool,
+                        &error) != APR_SUCCESS) {
+        print_error("%s\n", error);
+        return -1;
+    }
+    {
+        apr_file_t *file;
+        apr_finfo_t info;
+        char *data;
+
+        apr_file_open(&file, store->path, APR_FOPEN_READ, 0, pool);
+        apr_file_info_get(&info, APR_FINFO_SIZE, file);
+        data = apr_palloc(pool, (apr_size_t)info.size);
+        apr_file_read_full(file, data, (apr_size_t)info.size, NULL);
+        image.data = (unsigned char *)data;
+        image.len = (apr_size_t)info.size;
+    }
+    return 0;
+}
+
+static int drop(void **state)
+{
+    (void)state;
+    apr_pool_destroy(pool);
+    return 0;
+}
+
+static const struct cep_snapshot *open_image(const void *data, apr_size_t length)
+{
+    const char *error;
+
+    return cep_snapshot_open(data, length, pool, &error);
+}
+
+/* As a client sends it that wants everything: both versions 0. */
+static struct cep_request everything(void)
+{
+    struct cep_request request = {
+        .has_filter = 1, .has_client_version = 1, .has_server_version = 1
+    };
+
+    return request;
+}
+
+static void test_same_content_same_octets(void **state)
+{
+    const struct cep_snapshot *first = open_image(image.data, image.len), *second;
+    struct cep_store *store = cep_store_make(pool, scratch_dir(pool), "other-name");
+    struct cep_refresh_result result;
+    const char *error;
+    apr_time_t confirmed;
+
+    (void)state;
+    apr_sleep(2000);
+    assert_int_equal(cep_refresh_run(&result, file_config(pool, sample_path(pool)), NULL, store,
+                                     NULL, pool, &error),
+                     APR_SUCCESS);
+    second = cep_reader_acquire(cep_reader_make(pool, store, NULL), pool, &confirmed);
+    assert_non_null(second);
+    assert_memory_equal(cep_snapshot_digest(first), cep_snapshot_digest(second),
+                        CEP_DIGEST_LENGTH);
+    assert_memory_equal(first->base, second->base, image.len);
+}
+
+/* Every single octet matters: to the magic, the header's numbers or the digest. */
+static void test_any_flipped_octet_is_seen(void **state)
+{
+    unsigned char *copy = apr_pmemdup(pool, image.data, image.len);
+    apr_pool_t *sub;
+    const char *error;
+
+    (void)state;
+    apr_pool_create(&sub, pool);
+    for (apr_size_t i = 0; i < image.len; i += i < 256 ? 1 : 97) {
+        copy[i] ^= 0x40;
+        assert_null(cep_snapshot_open(copy, image.len, sub, &error));
+        assert_non_null(error);
+        copy[i] ^= 0x40;
+        apr_pool_clear(sub);
+    }
+    assert_non_null(open_image(copy, image.len));
+}
+
+static void test_any_length_but_the_right_one_is_seen(void **state)
+{
+    (void)state;
+    for (apr_size_t length = 0; length < image.len; length += length < 200 ? 1 : 1009) {
+        /* A block of just that size, so that a sanitizer sees a read behind it. */
+        unsigned char *copy = malloc(length ? length : 1);
+
+        memcpy(copy, image.data, length);
+        assert_null(open_image(copy, length));
+        free(copy);
+    }
+}
+
+/* Somebody who can compute digests changes numbers: nothing may be read outside the image. */
+static void test_numbers_are_checked_behind_a_good_digest(void **state)
+{
+    static const uint32_t evil[] = { 0, 1, 7, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffff8 };
+    unsigned char *copy = malloc(image.len);
+    struct image_header *header = (struct image_header *)(void *)copy;
+    struct cep_selection selection;
+    struct cep_request request = everything();
+    const char *const sids[] = { "S-1-5-11", "S-1-1-0" };
+    struct cep_token token = token_of(pool, sids, 2);
+    int accepted = 0, refused = 0;
+    apr_pool_t *sub;
+
+    (void)state;
+    apr_pool_create(&sub, pool);
+    memcpy(copy, image.data, image.len);
+    for (apr_size_t at = CEP_IMAGE_DIGESTED; at + 4 <= image.len && at < 6000; at += 4) {
+        for (apr_size_t e = 0; e < sizeof(evil) / sizeof(evil[0]); e++) {
+            const struct cep_snapshot *snapshot;
+            const char *error;
+
+            memcpy(copy + at, &evil[e], 4);
+            assert_true(cep_image_digest(header->digest, copy, image.len));
+            snapshot = cep_snapshot_open(copy, image.len, sub, &error);
+            if (snapshot) {
+                struct cep_instance instance = { "{id}", NULL, 8 };
+
+                cep_snapshot_select(&selection, snapshot, &token, &request, sub);
+                cep_snapshot_answer(snapshot, &selection, &instance, NULL, sub);
+                accepted++;
+            } else {
+                refused++;
+            }
+            memcpy(copy + at, image.data + at, 4);
+            apr_pool_clear(sub);
+        }
+    }
+    free(copy);
+    assert_true(refused > 1000);
+    assert_true(accepted > 0); /* flags and text may be anything */
+}
+
+static int listed(const struct cep_snapshot *snapshot, const struct cep_selection *selection,
+                  const char *cn, unsigned char bits)
+{
+    for (int i = 0; i < cep_snapshot_template_count(snapshot); i++) {
+        if (!strcmp(image_at(snapshot, snapshot->templates[i].cn), cn))
+            return (selection->policies[i] & bits) == bits;
+    }
+    fail_msg("no template %s", cn);
+    return 0;
+}
+
+static struct cep_selection select_for(const char *const *sids, int count,
+                                       const struct cep_request *request)
+{
+    struct cep_token token = token_of(pool, sids, count);
+    struct cep_selection selection;
+
+    cep_snapshot_select(&selection, open_image(image.data, image.len), &token, request, pool);
+    return selection;
+}
+
+static void test_selection_by_rights(void **state)
+{
+    const struct cep_snapshot *snapshot = open_image(image.data, image.len);
+    const char *const user[] = { SAMPLE_DOMAIN_SID "-513", "S-1-5-11", "S-1-1-0" };
+    const char *const computer[] = { SAMPLE_DOMAIN_SID "-515", "S-1-5-11", "S-1-1-0" };
+    const char *const stranger[] = { "S-1-5-21-1-2-3-513", "S-1-1-0" };
+    struct cep_request request = everything();
+    struct cep_selection selection = select_for(user, 3, &request);
+
+    (void)state;
+    assert_true(listed(snapshot, &selection, "User", CEP_SELECTED));
+    assert_false(listed(snapshot, &selection, "Machine", CEP_SELECTED));
+    selection = select_for(computer, 3, &request);
+    assert_false(listed(snapshot, &selection, "User", CEP_SELECTED));
+    assert_true(listed(snapshot, &selection, "Machine", CEP_SELECTED));
+    assert_true(listed(snapshot, &selection, "CorpComputer", CEP_SELECTED | CEP_PERMITTED));
+    selection = select_for(stranger, 2, &request);
+    assert_int_equal(selection.policy_count + selection.ca_count + selection.oid_count, 0);
+}
+
+/* A template that no CA publishes is offered to nobody, whatever its descriptor says. */
+static void test_unpublished_is_not_listed(void **state)
+{
+    const struct cep_snapshot *snapshot = open_image(image.data, image.len);
+    apr_array_header_t *sids = apr_array_make(pool, 64, sizeof(const char *));
+    struct cep_request request = everything();
+    struct cep_selection selection;
+
+    (void)state;
+    for (int rid = 512; rid < 526; rid++)
+        APR_ARRAY_PUSH(sids, const char *) = apr_psprintf(pool, SAMPLE_DOMAIN_SID "-%d", rid);
+    selection = select_for((const char *const *)sids->elts, sids->nelts, &request);
+    assert_false(listed(snapshot, &selection, "CorpPilot", CEP_SELECTED));
+}
+
+static void test_selection_by_oid(void **state)
+{
+    const struct cep_snapshot *snapshot = open_image(image.data, image.len);
+    const char *const user[] = { SAMPLE_DOMAIN_SID "-513", "S-1-5-11", "S-1-1-0" };
+    struct cep_request request = everything();
+    struct cep_selection selection;
+    const char *oid = NULL;
+
+    (void)state;
+    for (int i = 0; i < cep_snapshot_template_count(snapshot); i++) {
+        if (!strcmp(image_at(snapshot, snapshot->templates[i].cn), "User"))
+            oid = image_at(snapshot, snapshot->templates[i].oid);
+    }
+    assert_non_null(oid);
+    request.policy_oids = apr_array_make(pool, 2, sizeof(const char *));
+    APR_ARRAY_PUSH(request.policy_oids, const char *) = "1.2.3";
+    selection = select_for(user, 3, &request);
+    assert_int_equal(selection.policy_count, 0);
+    APR_ARRAY_PUSH(request.policy_oids, const char *) = oid;
+    selection = select_for(user, 3, &request);
+    assert_int_equal(selection.policy_count, 1);
+    assert_true(listed(snapshot, &selection, "User", CEP_SELECTED));
+}
+
+/* [MS-XCEP] v18, 3.1.4.1.3.22: a template of client version 4 or more needs a client that says so. */
+static void test_selection_by_version(void **state)
+{
+    const char *const admin[] = { SAMPLE_DOMAIN_SID "-512", SAMPLE_DOMAIN_SID "-513",
+                                  SAMPLE_DOMAIN_SID "-515", "S-1-5-11", "S-1-1-0" };
+    struct cep_request all = everything(), none = { 0 }, three = everything(), odd = everything();
+    int everything_count, three_count;
+
+    (void)state;
+    three.client_version = three.server_version = 3;
+    odd.client_version = odd.server_version = -5;
+    everything_count = select_for(admin, 5, &all).policy_count;
+    three_count = select_for(admin, 5, &three).policy_count;
+    assert_true(three_count < everything_count);
+    assert_true(three_count > 0);
+    assert_true(select_for(admin, 5, &none).policy_count <= everything_count);
+    assert_int_equal(select_for(admin, 5, &odd).policy_count, three_count);
+    three.client_version = three.server_version = 2000000000;
+    assert_int_equal(select_for(admin, 5, &three).policy_count, everything_count);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_same_content_same_octets),
+        cmocka_unit_test(test_any_flipped_octet_is_seen),
+        cmocka_unit_test(test_any_length_but_the_right_one_is_seen),
+        cmocka_unit_test(test_numbers_are_checked_behind_a_good_digest),
+        cmocka_unit_test(test_selection_by_rights),
+        cmocka_unit_test(test_unpublished_is_not_listed),
+        cmocka_unit_test(test_selection_by_oid),
+        cmocka_unit_test(test_selection_by_version),
+    };
+
+    apr_initialize();
+    cep_xcep_init();
+    return cmocka_run_group_tests(tests, read_sample, drop);
+}
