@@ -25,6 +25,7 @@
 #define CEP_XCEP_MAX_TEXT       16384 /* octets of one element's text */
 #define CEP_XCEP_MAX_OIDS       256   /* policyOIDs of a filter */
 #define CEP_XCEP_MAX_MESSAGE_ID 1024  /* octets; a longer one is a fault */
+#define CEP_XCEP_MAX_EQUALS     1024  /* '=' between two '<': bounds the parser's work in one tag */
 
 /* A GetPolicies message. Strings live in the pool given; "" or NULL as said. */
 struct cep_request {

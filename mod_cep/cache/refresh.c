@@ -74,7 +74,7 @@ static void check_descriptor(struct cep_policy *policy, enum cep_object_kind kin
         return; /* absent: policy/ has reported it */
     reason = cep_sd_check(descriptor->data, descriptor->len);
     if (reason)
-        cep_policy_report(policy, kind, "CEP0401", name, 0,
+        cep_policy_report(policy, kind, "CEP0401", name, kind == CEP_OBJECT_TEMPLATE,
                           "its nTSecurityDescriptor grants nothing to anybody: %s", reason);
 }
 
@@ -174,8 +174,9 @@ void cep_refresh_tell(const struct cep_snapshot *snapshot, const char *directory
 
     for (int i = 0; i < cep_snapshot_finding_count(snapshot); i++) {
         struct cep_finding finding = cep_snapshot_finding(snapshot, i);
+        int warn = finding.left_out || finding.kind == CEP_OBJECT_DIRECTORY;
 
-        cep_log(log, finding.left_out ? CEP_LOG_WARNING : CEP_LOG_INFO, 0,
+        cep_log(log, warn ? CEP_LOG_WARNING : CEP_LOG_INFO, 0,
                 "%s: directory %s, %s \"%s\"%s: %s", finding.code, directory, kinds[finding.kind],
                 finding.name, finding.left_out ? " is left out" : "", finding.text);
     }

@@ -12,7 +12,7 @@ struct cep_lookup {
     struct cep_directory *directory;
     const struct cep_directory_identity *identity;
     const struct cep_directory_config *config;
-    apr_time_t deadline;
+    apr_time_t deadline; /* of the monotonic clock */
     apr_pool_t *pool;
     const char *error; /* why the last step did not return APR_SUCCESS */
 };

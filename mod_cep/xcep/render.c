@@ -332,8 +332,8 @@ static struct cep_value copy(const xmlChar *data, int length, apr_pool_t *pool)
 {
     struct cep_value value;
 
-    value.data = apr_pmemdup(pool, data, (apr_size_t)length + 1); /* the buffer ends with a NUL */
     value.len = (apr_size_t)length;
+    value.data = (unsigned char *)apr_pstrmemdup(pool, (const char *)data, value.len);
     return value;
 }
 

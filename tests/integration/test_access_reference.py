@@ -99,7 +99,7 @@ def test_descriptors_are_readable():
 
 
 def aces_grant(aces, guid, sids):
-    """The decoded DACL walked by [MS-ADTS] 5.1.3.3.4; conditions are not met, or met, at worst."""
+    """The decoded DACL, walked by [MS-ADTS] 5.1.3.3.4; a condition is met only where it denies."""
     for ace in aces:
         if ace["flags"] & 0x08 or ace["sid"] not in sids or not ace["mask"] & 0x100:
             continue

@@ -665,6 +665,19 @@ static void attributes_and_namespaces_are_limited(void **state)
     }
 }
 
+static void a_flood_of_attributes_does_not_reach_the_parser(void **state)
+{
+    const char *flood = apr_pstrcat(pool, "<x ", repeat(" a='", 1 << 20), NULL);
+
+    (void)state;
+    take(with_header(apr_pstrcat(pool, "<u:x>", repeat("=", CEP_XCEP_MAX_EQUALS), "</u:x>", "<!--",
+                                 repeat("=", CEP_XCEP_MAX_EQUALS), "-->", NULL)));
+    refuse_because(with_header(apr_pstrcat(pool, "<u:x>", repeat("=", CEP_XCEP_MAX_EQUALS + 1),
+                                           "</u:x>", NULL)),
+                   "attributes");
+    refuse_because(flood, "attributes");
+}
+
 static void message_id_is_kept_trimmed_and_limited(void **state)
 {
     char *text = repeat("i", CEP_XCEP_MAX_MESSAGE_ID + 1);
@@ -768,6 +781,7 @@ static void headers_that_must_be_understood(void **state)
         "<d:ActivityId xmlns:d='http://schemas.microsoft.com/2004/09/ServiceModel/Diagnostics' "
         "s:mustUnderstand='true' CorrelationId='1'>2</d:ActivityId>",
         "<o:Security/><o:Security s:role='urn:proxy'/>",
+        "<n:x xmlns:n='no URI %' s:mustUnderstand='0'/>",
     };
     static const char *const bad[] = {
         "<u:x s:mustUnderstand='1'/>",
@@ -935,6 +949,7 @@ int main(void)
         TEST(only_utf8_is_read),
         TEST(limits_hold_at_the_limit_and_one_above),
         TEST(attributes_and_namespaces_are_limited),
+        TEST(a_flood_of_attributes_does_not_reach_the_parser),
         TEST(message_id_is_kept_trimmed_and_limited),
         TEST(action_must_be_get_policies_when_there_is_one),
         TEST(answers_go_to_the_anonymous_address_only),

@@ -170,7 +170,8 @@ class Httpd:
             "Listen 127.0.0.1:%d https" % self.port, "Listen 127.0.0.1:%d http" % self.http_port,
         ]
         for name in ("mpm_" + self.mpm,) + MODULES:
-            if "mod_%s.c" % name not in built_in and self.mpm + ".c" not in built_in:
+            source = self.mpm + ".c" if name.startswith("mpm_") else "mod_%s.c" % name
+            if source not in built_in:
                 config.append("LoadModule %s_module %s/mod_%s.so" % (name, modules, name))
         if load:
             config.append('LoadModule cep_module "%s"' % module_file())
@@ -207,29 +208,27 @@ class Httpd:
     # Life.
 
     def start(self, wait=True):
-        """Start as a child of ours, in a process group of its own; wait until the port answers."""
+        """Start as a child of ours, in a process group of its own; wait until it is up."""
         assert self.process is None
+        marker = self.log.marker()
         with open(self.path("startup.log"), "ab") as output:
             self.process = subprocess.Popen(self.command("-DFOREGROUND"), stdin=subprocess.DEVNULL,
                                             stdout=output, stderr=output, start_new_session=True,
                                             cwd=SOURCE)
         if wait:
-            self.wait_until_listening()
+            self.wait_until_up(marker)
         return self
 
-    def wait_until_listening(self, timeout=20):
+    def wait_until_up(self, marker, timeout=20):
+        """By its own word in the log: the port listens before signals are taken."""
         deadline = time.monotonic() + timeout
-        while True:
+        while not self.log.find(r"resuming normal operations", marker):
             if self.process.poll() is not None:
                 status, self.process = self.process.returncode, None
                 raise AssertionError("httpd ended with status %s:\n%s\n%s" % (
                     status, self.startup_output(), self.log.tail()))
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                assert time.monotonic() < deadline, "httpd does not listen: " + self.log.tail()
-                time.sleep(0.01)
+            assert time.monotonic() < deadline, "httpd does not start: " + self.log.tail()
+            time.sleep(0.01)
 
     def startup_output(self):
         with open(self.path("startup.log"), encoding="utf-8", errors="replace") as file:
