@@ -6,15 +6,16 @@
 
 #include "ap_release.h"
 
-#if AP_SERVER_MAJORVERSION_NUMBER * 1000000 + AP_SERVER_MINORVERSION_NUMBER * 1000 + \
-        AP_SERVER_PATCHLEVEL_NUMBER < 2004047
+#if AP_SERVER_MAJORVERSION_NUMBER * 1000000 + AP_SERVER_MINORVERSION_NUMBER * 1000 +               \
+        AP_SERVER_PATCHLEVEL_NUMBER <                                                              \
+    2004047
 #error mod_cep needs httpd 2.4.47 or newer: its core knows about TLS since then
 #endif
 
 static void register_hooks(apr_pool_t *p)
 {
     /* mod_watchdog makes its threads in its own post_config; ours must have asked by then. */
-    static const char *const before_watchdog[] = { "mod_watchdog.c", NULL };
+    static const char *const before_watchdog[] = {"mod_watchdog.c", NULL};
 
     (void)p;
     /* check_config is the last hook that apachectl configtest runs. */
@@ -32,5 +33,4 @@ module AP_MODULE_DECLARE_DATA cep_module = {
     NULL, /* directories and cache are the main server's: there is nothing to merge */
     cep_directives,
     register_hooks,
-    0
-};
+    0};

@@ -87,8 +87,8 @@ void cep_snapshot_select(struct cep_selection *selection, const struct cep_snaps
         selection->oid_count += mark(selection->oids, snapshot, t->oid_refs);
     }
     for (uint32_t i = 0; i < header->cas.count; i++) {
-        if (selection->cas[i] && grants(snapshot, snapshot->cas[i].security_descriptor,
-                                        CEP_RIGHT_ENROLL, token))
+        if (selection->cas[i] &&
+            grants(snapshot, snapshot->cas[i].security_descriptor, CEP_RIGHT_ENROLL, token))
             selection->cas[i] |= CEP_PERMITTED;
     }
 }
@@ -183,7 +183,7 @@ struct cep_value cep_snapshot_answer(const struct cep_snapshot *snapshot,
                                      apr_pool_t *pool)
 {
     const char *head = cep_xcep_render_head(instance, relates_to, 0, pool);
-    struct output out = { NULL, 0 };
+    struct output out = {NULL, 0};
     struct cep_value body;
 
     /* Twice the same walk: once to learn the length, once to write into one block of it. */

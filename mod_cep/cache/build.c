@@ -51,7 +51,7 @@ static uint32_t reserve(struct builder *b, apr_size_t length)
 /* Octets with a NUL behind them, so that text can be read in place. */
 static struct image_ref put(struct builder *b, const void *data, apr_size_t length)
 {
-    struct image_ref ref = { 0, 0 };
+    struct image_ref ref = {0, 0};
     uint32_t at = reserve(b, length + 1);
 
     if (b->full)
@@ -85,7 +85,7 @@ static struct image_fragment put_fragment(struct builder *b, struct cep_fragment
 /* An array of int as a table of uint32_t. */
 static struct image_ref put_refs(struct builder *b, const apr_array_header_t *refs)
 {
-    struct image_ref ref = { 0, 0 };
+    struct image_ref ref = {0, 0};
     uint32_t at = reserve(b, (apr_size_t)refs->nelts * sizeof(uint32_t));
 
     if (b->full)
@@ -99,7 +99,7 @@ static struct image_ref put_refs(struct builder *b, const apr_array_header_t *re
 
 static struct image_ref reserve_table(struct builder *b, int count, apr_size_t record)
 {
-    struct image_ref ref = { 0, 0 };
+    struct image_ref ref = {0, 0};
     uint32_t at = reserve(b, (apr_size_t)count * record);
 
     if (!b->full) {
@@ -202,7 +202,7 @@ static struct image_ref put_findings(struct builder *b, const struct cep_policy 
 apr_status_t cep_snapshot_build(struct cep_value *image, const struct cep_policy *policy,
                                 const struct cep_directory_identity *identity, apr_pool_t *pool)
 {
-    struct builder b = { .pool = pool, .size = 65536 };
+    struct builder b = {.pool = pool, .size = 65536};
     struct image_header header;
 
     b.data = apr_palloc(pool, b.size);

@@ -88,7 +88,6 @@ static inline const void *image_at(const struct cep_snapshot *snapshot, struct i
 }
 
 /* SHA-256 of what a header's digest covers; 0 when the library fails. */
-int cep_image_digest(unsigned char digest[CEP_DIGEST_LENGTH], const void *image,
-                     apr_size_t length);
+int cep_image_digest(unsigned char digest[CEP_DIGEST_LENGTH], const void *image, apr_size_t length);
 
 #endif

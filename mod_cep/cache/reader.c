@@ -180,8 +180,8 @@ static struct mapping *look(const char *path, struct mapping *old, struct stat *
 static void say_bad(struct cep_reader *reader, const struct stat *info, const char *error,
                     int have_mapping)
 {
-    int known = reader->bad && same_file(info, &reader->bad_file) &&
-                same_time(info, &reader->bad_file);
+    int known =
+        reader->bad && same_file(info, &reader->bad_file) && same_time(info, &reader->bad_file);
 
     reader->bad = error != NULL;
     reader->bad_file = *info;
@@ -223,8 +223,8 @@ const struct cep_snapshot *cep_reader_acquire(struct cep_reader *reader, apr_poo
     int due;
 
     apr_thread_mutex_lock(reader->mutex);
-    due = !reader->looking && (!reader->current || now - reader->looked_at >= LOOK_INTERVAL ||
-                               now < reader->looked_at);
+    due = !reader->looking &&
+          (!reader->current || now - reader->looked_at >= LOOK_INTERVAL || now < reader->looked_at);
     if (due)
         reader->looking = 1;
     apr_thread_mutex_unlock(reader->mutex);

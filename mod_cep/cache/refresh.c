@@ -21,18 +21,17 @@ struct container {
 };
 
 static const struct container containers[] = {
-    { "CN=Certificate Templates,", "pKICertificateTemplate", cep_template_attributes,
-      cep_policy_add_template, 1, "certificate templates" },
-    { "CN=Enrollment Services,", "pKIEnrollmentService", cep_enrollment_service_attributes,
-      cep_policy_add_service, 1, "certification authorities" },
-    { "CN=OID,", "msPKI-Enterprise-Oid", cep_enterprise_oid_attributes, cep_policy_add_oid, 0,
-      "names of object identifiers" },
+    {"CN=Certificate Templates,", "pKICertificateTemplate", cep_template_attributes,
+     cep_policy_add_template, 1, "certificate templates"},
+    {"CN=Enrollment Services,", "pKIEnrollmentService", cep_enrollment_service_attributes,
+     cep_policy_add_service, 1, "certification authorities"},
+    {"CN=OID,", "msPKI-Enterprise-Oid", cep_enterprise_oid_attributes, cep_policy_add_oid, 0,
+     "names of object identifiers"},
 };
 
 static apr_status_t read_container(const struct container *container,
                                    struct cep_directory *directory, struct cep_policy *policy,
-                                   apr_interval_time_t limit, apr_pool_t *pool,
-                                   const char **error)
+                                   apr_interval_time_t limit, apr_pool_t *pool, const char **error)
 {
     const struct cep_directory_identity *identity = cep_directory_identity(directory);
     struct cep_query query = {
@@ -65,8 +64,8 @@ static apr_status_t read_container(const struct container *container,
 }
 
 /* Report what an access check will refuse, with the reason that it will have. */
-static void check_descriptor(struct cep_policy *policy, enum cep_object_kind kind,
-                             const char *name, const struct cep_value *descriptor)
+static void check_descriptor(struct cep_policy *policy, enum cep_object_kind kind, const char *name,
+                             const struct cep_value *descriptor)
 {
     const char *reason;
 
@@ -105,8 +104,8 @@ static void check_descriptors(struct cep_policy *policy)
 /* All of the directory as an image, or nothing. */
 static apr_status_t read_image(struct cep_value *image, struct cep_refresh_result *result,
                                const struct cep_directory_config *config,
-                               const apr_array_header_t *configured_uris,
-                               const struct cep_log *log, apr_pool_t *pool, const char **error)
+                               const apr_array_header_t *configured_uris, const struct cep_log *log,
+                               apr_pool_t *pool, const char **error)
 {
     struct cep_policy *policy = cep_policy_make(pool, apr_time_now(), configured_uris);
     struct cep_directory *directory;
@@ -160,8 +159,7 @@ apr_status_t cep_refresh_run(struct cep_refresh_result *result,
     /* Readers complain about an unusable file themselves; here it is just about to be replaced. */
     reader = cep_reader_make(pool, store, NULL);
     old = reader ? cep_reader_acquire(reader, pool, &confirmed) : NULL;
-    if (old &&
-        !memcmp(cep_snapshot_digest(old), cep_snapshot_digest(fresh), CEP_DIGEST_LENGTH))
+    if (old && !memcmp(cep_snapshot_digest(old), cep_snapshot_digest(fresh), CEP_DIGEST_LENGTH))
         return cep_store_confirm(store, pool, error);
     result->changed = 1;
     return cep_store_publish(store, &image, pool, error);
@@ -170,14 +168,14 @@ apr_status_t cep_refresh_run(struct cep_refresh_result *result,
 void cep_refresh_tell(const struct cep_snapshot *snapshot, const char *directory,
                       const struct cep_log *log)
 {
-    static const char *const kinds[] = { "template", "CA", "OID", "container" };
+    static const char *const kinds[] = {"template", "CA", "OID", "container"};
 
     for (int i = 0; i < cep_snapshot_finding_count(snapshot); i++) {
         struct cep_finding finding = cep_snapshot_finding(snapshot, i);
         int warn = finding.left_out || finding.kind == CEP_OBJECT_DIRECTORY;
 
-        cep_log(log, warn ? CEP_LOG_WARNING : CEP_LOG_INFO, 0,
-                "%s: directory %s, %s \"%s\"%s: %s", finding.code, directory, kinds[finding.kind],
-                finding.name, finding.left_out ? " is left out" : "", finding.text);
+        cep_log(log, warn ? CEP_LOG_WARNING : CEP_LOG_INFO, 0, "%s: directory %s, %s \"%s\"%s: %s",
+                finding.code, directory, kinds[finding.kind], finding.name,
+                finding.left_out ? " is left out" : "", finding.text);
     }
 }

@@ -100,8 +100,8 @@ static const char *check_header(const struct image_header *header, apr_size_t le
     return NULL;
 }
 
-const struct cep_snapshot *cep_snapshot_open(const void *image, apr_size_t length,
-                                             apr_pool_t *pool, const char **error)
+const struct cep_snapshot *cep_snapshot_open(const void *image, apr_size_t length, apr_pool_t *pool,
+                                             const char **error)
 {
     struct cep_snapshot *s = apr_pcalloc(pool, sizeof(*s));
 

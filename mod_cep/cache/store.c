@@ -27,8 +27,7 @@ static const char *describe(apr_pool_t *pool, const char *what, const char *path
 {
     char text[120];
 
-    return apr_psprintf(pool, "cannot %s %s: %s", what, path,
-                        apr_strerror(rv, text, sizeof(text)));
+    return apr_psprintf(pool, "cannot %s %s: %s", what, path, apr_strerror(rv, text, sizeof(text)));
 }
 
 /*

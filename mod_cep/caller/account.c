@@ -10,8 +10,6 @@
 
 #include <apr_strings.h>
 
-#define NEVER_EXPIRES INT64_C(0x7FFFFFFFFFFFFFFF) /* [MS-ADA1] accountExpires; so is 0 */
-
 /* Seconds from 1601, where FILETIME begins, to 1970. [MS-DTYP] 2.3.3. */
 #define FILETIME_EPOCH INT64_C(11644473600)
 
@@ -293,7 +291,8 @@ static apr_status_t check_expiry(struct cep_lookup *lookup, const struct cep_ent
     apr_status_t rv;
 
     rv = optional_integer(&expires, lookup, entry, "accountExpires");
-    if (rv != APR_SUCCESS || expires == 0 || expires == NEVER_EXPIRES)
+    /* 0 means never; so does 0x7FFFFFFFFFFFFFFF, which is in the year 30828. */
+    if (rv != APR_SUCCESS || expires == 0)
         return rv;
     /* Microseconds since 1970 against units of 100 ns since 1601: compare in seconds. */
     if (expires / 10000000 - FILETIME_EPOCH <= apr_time_sec(now))

@@ -34,10 +34,9 @@ struct walk {
     apr_array_header_t *sids;
     apr_array_header_t *nodes; /* struct node: done up to the one at hand, then to do */
     apr_hash_t *seen;          /* DNs of nodes, in lower case */
-    apr_hash_t *seen_sids;     /* octets of the SIDs of groups that have been met */
 };
 
-/* One DN may be spelled in several ways; then its SID tells that the group has been met. */
+/* A DN that is spelled in several ways is looked at several times; the token has each SID once. */
 static const char *dn_key(const char *dn, apr_pool_t *pool)
 {
     char *key = apr_pstrdup(pool, dn), *c;
@@ -194,45 +193,25 @@ static apr_status_t classify(struct walk *walk, const struct cep_entry *entry, i
     return APR_SUCCESS;
 }
 
-/* Take the group's SID in; *is_new is 0 when it is there already. */
-static apr_status_t take_sid(struct walk *walk, const struct cep_entry *entry, int *is_new)
-{
-    int before = walk->sids->nelts;
-    const struct cep_sid *sid;
-    apr_status_t rv;
-
-    rv = cep_entry_sids(walk->sids, walk->lookup, entry, "objectSid");
-    if (rv != APR_SUCCESS)
-        return rv;
-    /* The array may move when it grows: keys are copies. */
-    sid = apr_pmemdup(walk->lookup->pool, &APR_ARRAY_IDX(walk->sids, before, struct cep_sid),
-                      sizeof(*sid));
-    *is_new = !apr_hash_get(walk->seen_sids, sid->octets, sid->length);
-    if (!*is_new) {
-        walk->sids->nelts = before;
-        return APR_SUCCESS;
-    }
-    apr_hash_set(walk->seen_sids, sid->octets, sid->length, sid);
-    return cep_entry_sids(walk->sids, walk->lookup, entry, "sIDHistory");
-}
-
 static apr_status_t visit(struct walk *walk, int place)
 {
     struct node *node = &APR_ARRAY_IDX(walk->nodes, place, struct node);
     const struct cep_entry *entry;
     apr_status_t rv = APR_SUCCESS;
-    int counts, is_new;
+    int counts;
 
     if (!node->entry)
         rv = read_group(walk, node);
     if (rv != APR_SUCCESS)
         return rv;
-    entry = node->entry;
+    entry = node->entry; /* the list of nodes moves when it grows */
     rv = classify(walk, entry, &counts);
     if (rv != APR_SUCCESS || !counts)
         return rv;
-    rv = take_sid(walk, entry, &is_new);
-    if (rv != APR_SUCCESS || !is_new)
+    rv = cep_entry_sids(walk->sids, walk->lookup, entry, "objectSid");
+    if (rv == APR_SUCCESS)
+        rv = cep_entry_sids(walk->sids, walk->lookup, entry, "sIDHistory");
+    if (rv != APR_SUCCESS)
         return rv;
     return push_parents(walk, entry);
 }
@@ -249,7 +228,6 @@ apr_status_t cep_groups_walk(apr_array_header_t *sids, struct cep_lookup *lookup
     walk.sids = sids;
     walk.nodes = apr_array_make(lookup->pool, 16, sizeof(struct node));
     walk.seen = apr_hash_make(lookup->pool);
-    walk.seen_sids = apr_hash_make(lookup->pool);
     rv = push_primary_group(&walk);
     if (rv == APR_SUCCESS)
         rv = push_read_only_controllers(&walk);

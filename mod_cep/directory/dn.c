@@ -193,11 +193,11 @@ int cep_dn_is_within(const char *dn, const char *base)
     return same_rest(&x, &y);
 }
 
-static char *put_octet(char *out, int octet)
+static char *put_octet(char *out, int octet, int escaped)
 {
     static const char hex[] = "0123456789abcdef";
 
-    if (octet >= 0x20 && octet != 0x7f && !strchr(",+\\", octet)) {
+    if (!escaped && octet >= 0x20 && octet != 0x7f && !strchr(",+\\", octet)) {
         *out++ = (char)octet;
         return out;
     }
@@ -207,27 +207,40 @@ static char *put_octet(char *out, int octet)
     return out;
 }
 
+/* A blank at the end of a value was an escaped one and has to stay so. */
+static char *end_value(char *out, const char *value)
+{
+    return out > value && out[-1] == ' ' ? put_octet(out - 1, ' ', 1) : out;
+}
+
 const char *cep_dn_normalize(const char *dn, apr_pool_t *pool)
 {
     struct dn_reader reader;
     size_t length = strlen(dn);
-    char *canonical, *out;
+    char *canonical, *out, *value;
     int octet;
 
     /* An octet of dn becomes three at most, the marks one. */
     if (length > CEP_LDIF_MAX_FILE)
         return NULL;
-    canonical = out = apr_palloc(pool, 3 * length + 1);
+    canonical = out = value = apr_palloc(pool, 3 * length + 1);
     start(&reader, dn);
     while ((octet = next(&reader)) != MARK_END) {
         switch (octet) {
         case MARK_MALFORMED: return NULL;
-        case MARK_EQUALS: *out++ = '='; break;
-        case MARK_PLUS: *out++ = '+'; break;
-        case MARK_COMMA: *out++ = ','; break;
-        default: out = put_octet(out, octet); break;
+        case MARK_EQUALS:
+            *out++ = '=';
+            value = out;
+            break;
+        case MARK_PLUS:
+        case MARK_COMMA:
+            out = end_value(out, value);
+            *out++ = octet == MARK_PLUS ? '+' : ',';
+            break;
+        default: out = put_octet(out, octet, octet == ' ' && out == value); break;
         }
     }
+    out = end_value(out, value);
     *out = 0;
     return canonical;
 }

@@ -8,8 +8,9 @@
 
 /*
  * dn in canonical form: ASCII letters in lower case, no blanks around ',' '+' '=', escapes
- * resolved except for ',' '+' '\' and control characters, which are \xx. Two DNs are equal by
- * cep_dn_equal() exactly when these strings are. NULL when dn is malformed. "" stays "".
+ * resolved except for ',' '+' '\', control characters and a value's first and last blank, which
+ * are \xx. Two DNs are equal by cep_dn_equal() exactly when these strings are. NULL when dn is
+ * malformed. "" stays "".
  */
 const char *cep_dn_normalize(const char *dn, apr_pool_t *pool);
 

@@ -26,8 +26,8 @@
 /* Memory of one run that is kept for the next. */
 #define KEEP_MEMORY (1024 * 1024)
 
-static APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get_watchdog;
-static APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) *register_callback;
+static APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) * get_watchdog;
+static APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) * register_callback;
 
 /* The state of one directory's refresh, in the process that runs it. */
 struct drive {
@@ -55,8 +55,8 @@ static void after_success(struct drive *drive, const struct cep_refresh_result *
 
     cep_log(&source->log, result->changed || drive->retry ? CEP_LOG_NOTICE : CEP_LOG_DEBUG, 0,
             "CEP0500: directory %s: %s policy from %s: %d templates, %d CAs, %d findings",
-            source->name, result->changed ? "new" : "unchanged", result->source,
-            result->templates, result->cas, result->findings);
+            source->name, result->changed ? "new" : "unchanged", result->source, result->templates,
+            result->cas, result->findings);
     if (result->changed || !drive->told)
         tell_findings(source, pool);
     drive->told = 1;
@@ -137,9 +137,11 @@ static const char *prepare_cache_dir(const char *path, apr_pool_t *ptemp)
 {
     apr_finfo_t info;
     char text[120];
-    apr_status_t rv = apr_dir_make_recursive(
-        path, APR_FPROT_UREAD | APR_FPROT_UWRITE | APR_FPROT_UEXECUTE | APR_FPROT_GREAD |
-                  APR_FPROT_GEXECUTE, ptemp);
+    apr_status_t rv =
+        apr_dir_make_recursive(path,
+                               APR_FPROT_UREAD | APR_FPROT_UWRITE | APR_FPROT_UEXECUTE |
+                                   APR_FPROT_GREAD | APR_FPROT_GEXECUTE,
+                               ptemp);
 
     if (rv == APR_SUCCESS)
         rv = apr_stat(&info, path, APR_FINFO_TYPE | APR_FINFO_OWNER | APR_FINFO_PROT, ptemp);
@@ -180,8 +182,7 @@ int cep_background_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *
     const char *cache_dir = conf->cache_dir, *wrong;
 
     (void)plog;
-    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG ||
-        conf->sources->nelts == 0)
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG || conf->sources->nelts == 0)
         return OK;
     get_watchdog = APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
     register_callback = APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_register_callback);

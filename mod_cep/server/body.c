@@ -28,7 +28,8 @@ static int too_large(request_rec *r, apr_off_t max)
     return HTTP_REQUEST_ENTITY_TOO_LARGE;
 }
 
-/* Move one brigade's data to the end of the buffer; OK, DONE at the end of the body, or a status. */
+/* Move one brigade's data to the end of the buffer; OK, DONE at the end of the body, or a status.
+ */
 static int take_brigade(request_rec *r, apr_bucket_brigade *bb, char *buffer, apr_size_t *length,
                         apr_off_t max)
 {
@@ -71,8 +72,8 @@ int cep_body_read(request_rec *r, apr_off_t max, const char **body, apr_size_t *
     buffer = apr_palloc(r->pool, (apr_size_t)max + 1);
     *length = 0;
     while (result == OK) {
-        apr_status_t rv = ap_get_brigade(r->input_filters, bb, AP_MODE_READBYTES, APR_BLOCK_READ,
-                                         AP_IOBUFSIZE);
+        apr_status_t rv =
+            ap_get_brigade(r->input_filters, bb, AP_MODE_READBYTES, APR_BLOCK_READ, AP_IOBUFSIZE);
 
         if (rv != APR_SUCCESS)
             result = ap_map_http_request_error(rv, HTTP_BAD_REQUEST);

@@ -4,8 +4,6 @@
 
 #include "cep_server.h"
 
-#include "http_core.h"
-
 #include <apr_file_io.h>
 #include <apr_strings.h>
 
@@ -62,8 +60,7 @@ static const char *check_bind(const struct cep_source *source, apr_pool_t *pool)
         return "CEPBind simple needs CEPBindDN and CEPBindPasswordFile";
     if (directory->bind != CEP_BIND_SIMPLE && (directory->bind_dn || directory->password_file))
         return "CEPBindDN and CEPBindPasswordFile are of no use without CEPBind simple";
-    if (directory->ca_certificate_file &&
-        !is_readable(directory->ca_certificate_file, pool, &rv))
+    if (directory->ca_certificate_file && !is_readable(directory->ca_certificate_file, pool, &rv))
         return apr_psprintf(pool, "CEPCACertificateFile %s cannot be read: %s",
                             directory->ca_certificate_file, apr_strerror(rv, text, sizeof(text)));
     if (directory->password_file && !is_readable(directory->password_file, pool, &rv))
@@ -84,37 +81,62 @@ static const char *check_source(const struct cep_source *source, apr_pool_t *poo
     return wrong;
 }
 
-/* One section of a server: is what SetHandler cep finds there complete? */
-static const char *check_instance(const struct cep_server_config *conf, server_rec *s,
-                                  ap_conf_vector_t *section, apr_pool_t *pool)
+/* The directive behind node in the order of the configuration; NULL at the end of top's subtree. */
+static const ap_directive_t *next_directive(const ap_directive_t *node, const ap_directive_t *top,
+                                            int enter_hosts)
 {
-    const core_dir_config *core = ap_get_core_module_config(section);
-    const struct cep_dir_config *here = ap_get_module_config(section, &cep_module);
-    const struct cep_dir_config *base = ap_get_module_config(s->lookup_defaults, &cep_module);
-    const char *policy = here && here->policy ? here->policy : base->policy;
-    const char *path = core && core->d ? core->d : "(server)";
+    if (node->first_child && (enter_hosts || ap_cstr_casecmpn(node->directive, "<VirtualHost", 12)))
+        return node->first_child;
+    while (!node->next) {
+        node = node->parent;
+        if (!node || node == top)
+            return NULL;
+    }
+    return node->next;
+}
 
-    if (here && here->policy && !cep_find_source(conf, here->policy))
-        return apr_psprintf(pool, "CEPPolicy %s in %s: there is no <CEPDirectory %s>",
-                            here->policy, path, here->policy);
-    if (core && core->handler && !strcmp(core->handler, CEP_HANDLER_NAME) && !policy)
-        return apr_psprintf(pool, "SetHandler cep in %s needs CEPPolicy with the name of a "
-                                  "<CEPDirectory>", path);
+/* 1 when `directive` stands in the virtual host, or (host NULL) outside of all virtual hosts. */
+static int stands_in(const ap_directive_t *host, const char *directive)
+{
+    const ap_directive_t *node = host ? host->first_child : ap_conftree;
+
+    for (; node; node = next_directive(node, host, 0)) {
+        if (!ap_cstr_casecmp(node->directive, directive))
+            return 1;
+    }
+    return 0;
+}
+
+static const ap_directive_t *virtual_host_of(const ap_directive_t *node)
+{
+    for (node = node->parent; node; node = node->parent) {
+        if (!ap_cstr_casecmpn(node->directive, "<VirtualHost", 12))
+            return node;
+    }
     return NULL;
 }
 
-static const char *check_server(const struct cep_server_config *conf, server_rec *s,
-                                apr_pool_t *pool)
+/*
+ * What one directive says about instances. httpd keeps SetHandler as an expression and merges
+ * sections per request, so the tree of directives is asked, and only what can never work is a
+ * fault: CEPPolicy may well stand in another section that covers the same location.
+ */
+static const char *check_directive(const struct cep_server_config *conf, const ap_directive_t *node,
+                                   apr_pool_t *pool)
 {
-    const core_server_config *core = ap_get_core_module_config(s->module_config);
-    const apr_array_header_t *lists[2] = { core->sec_url, core->sec_dir };
-    const char *wrong = check_instance(conf, s, s->lookup_defaults, pool);
+    const char *rest = node->args, *argument = ap_getword_conf(pool, &rest);
+    const ap_directive_t *host = virtual_host_of(node);
 
-    for (int l = 0; !wrong && l < 2; l++) {
-        for (int i = 0; !wrong && i < lists[l]->nelts; i++)
-            wrong = check_instance(conf, s, APR_ARRAY_IDX(lists[l], i, ap_conf_vector_t *), pool);
-    }
-    return wrong;
+    if (!ap_cstr_casecmp(node->directive, "CEPPolicy") && !cep_find_source(conf, argument))
+        return apr_psprintf(pool, "CEPPolicy %s at %s:%d: there is no <CEPDirectory %s>", argument,
+                            node->filename, node->line_num, argument);
+    if (!ap_cstr_casecmp(node->directive, "SetHandler") && !strcmp(argument, CEP_HANDLER_NAME) &&
+        !stands_in(host, "CEPPolicy") && !stands_in(NULL, "CEPPolicy"))
+        return apr_psprintf(pool,
+                            "SetHandler cep at %s:%d needs CEPPolicy with the name of a "
+                            "<CEPDirectory>",
+                            node->filename, node->line_num);
+    return NULL;
 }
 
 int cep_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
@@ -135,11 +157,11 @@ int cep_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
             faults++;
         }
     }
-    for (server_rec *server = s; server; server = server->next) {
-        const char *wrong = check_server(conf, server, ptemp);
+    for (const ap_directive_t *node = ap_conftree; node; node = next_directive(node, NULL, 1)) {
+        const char *wrong = check_directive(conf, node, ptemp);
 
         if (wrong) {
-            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, server, "CEP0102: %s", wrong);
+            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, s, "CEP0102: %s", wrong);
             faults++;
         }
     }

@@ -82,9 +82,9 @@ static struct cep_source *section(cmd_parms *cmd, const char **error)
 {
     struct cep_server_config *conf = ap_get_module_config(cmd->server->module_config, &cep_module);
 
-    *error = conf->section ? NULL
-                           : apr_psprintf(cmd->pool, "%s belongs inside <CEPDirectory>",
-                                          cmd->cmd->name);
+    *error = conf->section
+                 ? NULL
+                 : apr_psprintf(cmd->pool, "%s belongs inside <CEPDirectory>", cmd->cmd->name);
     return conf->section;
 }
 
@@ -100,8 +100,9 @@ static const char *add_url(cmd_parms *cmd, void *dummy, const char *arg)
     if (wrong)
         return apr_psprintf(cmd->pool, "CEPURL %s: %s", arg, wrong);
     if (cep_directory_url_path(arg))
-        arg = apr_pstrcat(cmd->pool, "file:",
-                          ap_server_root_relative(cmd->pool, cep_directory_url_path(arg)), NULL);
+        arg = apr_pstrcat(cmd->pool,
+                          "file:", ap_server_root_relative(cmd->pool, cep_directory_url_path(arg)),
+                          NULL);
     APR_ARRAY_PUSH(source->directory.urls, const char *) = arg;
     return NULL;
 }
@@ -189,10 +190,13 @@ static const char *parse_duration(cmd_parms *cmd, const char *arg, apr_interval_
         const char *name;
         apr_interval_time_t length;
     } units[] = {
-        { "", 1000000 },          { "ms", 1000 },
-        { "s", 1000000 },         { "m", 60 * APR_TIME_C(1000000) },
-        { "min", 60 * APR_TIME_C(1000000) }, { "h", 3600 * APR_TIME_C(1000000) },
-        { "d", 86400 * APR_TIME_C(1000000) },
+        {"", 1000000},
+        {"ms", 1000},
+        {"s", 1000000},
+        {"m", 60 * APR_TIME_C(1000000)},
+        {"min", 60 * APR_TIME_C(1000000)},
+        {"h", 3600 * APR_TIME_C(1000000)},
+        {"d", 86400 * APR_TIME_C(1000000)},
     };
     char *unit;
     apr_int64_t number = apr_isdigit(*arg) ? apr_strtoi64(arg, &unit, 10) : -1;
@@ -229,10 +233,10 @@ static int parse_client_auth(const char *arg, enum cep_client_auth *auth)
         const char *name, *number;
         enum cep_client_auth auth;
     } words[] = {
-        { "anonymous", "1", CEP_AUTH_ANONYMOUS },
-        { "kerberos", "2", CEP_AUTH_KERBEROS },
-        { "username", "4", CEP_AUTH_USERNAME },
-        { "certificate", "8", CEP_AUTH_CERTIFICATE },
+        {"anonymous", "1", CEP_AUTH_ANONYMOUS},
+        {"kerberos", "2", CEP_AUTH_KERBEROS},
+        {"username", "4", CEP_AUTH_USERNAME},
+        {"certificate", "8", CEP_AUTH_CERTIFICATE},
     };
 
     for (apr_size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -273,7 +277,7 @@ static const char *parse_uri_option(cmd_parms *cmd, const char *arg, struct cep_
 
 static const char *add_enrollment_uri(cmd_parms *cmd, void *dummy, int argc, char *const argv[])
 {
-    struct cep_configured_uri configured = { .uri = { .priority = 1 } };
+    struct cep_configured_uri configured = {.uri = {.priority = 1}};
     const char *error;
     struct cep_source *source = section(cmd, &error);
 
@@ -344,10 +348,8 @@ static const char *set_policy(cmd_parms *cmd, void *conf, const char *arg)
 /* Text that goes into answers: XML 1.0 must be able to carry it. */
 static const char *check_text(cmd_parms *cmd, const char *arg)
 {
-    const struct cep_value value = { (const unsigned char *)arg, strlen(arg) };
+    const struct cep_value value = {(const unsigned char *)arg, strlen(arg)};
 
-    if (!*arg)
-        return apr_psprintf(cmd->pool, "%s must not be empty", cmd->cmd->name);
     for (const char *c = arg; *c; c++) {
         if ((unsigned char)*c < 0x20)
             return apr_psprintf(cmd->pool, "%s must not hold control characters", cmd->cmd->name);
@@ -440,5 +442,4 @@ const command_rec cep_directives[] = {
                  "Off: TLS ends in front of this server"),
     AP_INIT_TAKE1("CEPMaxRequestBody", set_max_body, NULL, INSTANCE,
                   "the largest request body in octets"),
-    { NULL }
-};
+    {NULL}};

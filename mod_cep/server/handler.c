@@ -24,7 +24,7 @@
 static int refuse(request_rec *r, enum cep_fault_code code, const char *reason,
                   const struct cep_request *request, int retry_after)
 {
-    struct cep_fault fault = { .code = code, .reason = reason };
+    struct cep_fault fault = {.code = code, .reason = reason};
 
     if (request)
         fault.relates_to = request->message_id;
@@ -53,12 +53,13 @@ static int check_headers(request_rec *r)
     apr_size_t length = type ? strcspn(type, "; \t") : 0;
 
     if (r->method_number != M_POST) {
-        r->allowed = AP_METHOD_BIT << M_POST;
+        ap_allow_methods(r, REPLACE_ALLOW, "POST", NULL);
         return HTTP_METHOD_NOT_ALLOWED;
     }
     /* text/xml is SOAP 1.1: the parser tells such a client with a VersionMismatch fault. */
-    if (!type || !((length == 20 && !ap_cstr_casecmpn(type, "application/soap+xml", length)) ||
-                   (length == 8 && !ap_cstr_casecmpn(type, "text/xml", length))) ||
+    if (!type ||
+        !((length == 20 && !ap_cstr_casecmpn(type, "application/soap+xml", length)) ||
+          (length == 8 && !ap_cstr_casecmpn(type, "text/xml", length))) ||
         !is_utf8(r, type)) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                       "CEP0613: Content-Type is not application/soap+xml in UTF-8");
@@ -85,10 +86,9 @@ static const char *derive_policy_id(const char *forest_id, apr_pool_t *pool)
         return NULL;
     d[6] = (d[6] & 0x0f) | 0x80;
     d[8] = (d[8] & 0x3f) | 0x80;
-    return apr_psprintf(pool,
-                        "{%02X%02X%02X%02X-%02X%02X-%02X%02X-%02X%02X-%02X%02X%02X%02X%02X%02X}",
-                        d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7], d[8], d[9], d[10], d[11],
-                        d[12], d[13], d[14], d[15]);
+    return apr_psprintf(
+        pool, "{%02X%02X%02X%02X-%02X%02X-%02X%02X-%02X%02X-%02X%02X%02X%02X%02X%02X}", d[0], d[1],
+        d[2], d[3], d[4], d[5], d[6], d[7], d[8], d[9], d[10], d[11], d[12], d[13], d[14], d[15]);
 }
 
 /* The policy in force, not older than allowed; NULL after a fault was sent with *status. */
@@ -96,8 +96,7 @@ static const struct cep_snapshot *current_policy(request_rec *r, const struct ce
                                                  const struct cep_request *request, int *status)
 {
     apr_time_t confirmed;
-    const struct cep_snapshot *snapshot =
-        cep_reader_acquire(source->reader, r->pool, &confirmed);
+    const struct cep_snapshot *snapshot = cep_reader_acquire(source->reader, r->pool, &confirmed);
 
     if (!snapshot) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
@@ -113,9 +112,9 @@ static const struct cep_snapshot *current_policy(request_rec *r, const struct ce
                       " seconds ago, longer than CEPMaxStale allows; see why its refresh fails "
                       "(CEP0501)",
                       source->name, apr_time_sec(apr_time_now() - confirmed));
-        *status = refuse(r, CEP_FAULT_RECEIVER,
-                         "The enrollment policy is out of date. Try again later.", request,
-                         RETRY_DIRECTORY);
+        *status =
+            refuse(r, CEP_FAULT_RECEIVER, "The enrollment policy is out of date. Try again later.",
+                   request, RETRY_DIRECTORY);
         return NULL;
     }
     return snapshot;
@@ -132,10 +131,9 @@ static struct cep_caller *find_caller(request_rec *r, const struct cep_source *s
     if (rv == APR_SUCCESS)
         return caller;
     if (rv == APR_NOTFOUND) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
-                      "CEP0602: user %s is nobody in directory %s: %s",
-                      ap_escape_logitem(r->pool, r->user), source->name,
-                      ap_escape_logitem(r->pool, error));
+        ap_log_rerror(
+            APLOG_MARK, APLOG_INFO, 0, r, "CEP0602: user %s is nobody in directory %s: %s",
+            ap_escape_logitem(r->pool, r->user), source->name, ap_escape_logitem(r->pool, error));
         *status = refuse(r, CEP_FAULT_FAILED_AUTHENTICATION, REFUSED, request, 0);
     } else {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r,
@@ -172,9 +170,9 @@ static int answer(request_rec *r, const struct cep_dir_config *conf,
     if (!instance.policy_id)
         return HTTP_INTERNAL_SERVER_ERROR;
     instance.friendly_name = conf->policy_name;
-    instance.next_update_hours = (apr_uint32_t)(conf->next_update == CEP_UNSET
-                                                    ? CEP_DEFAULT_NEXT_UPDATE
-                                                    : conf->next_update);
+    instance.next_update_hours =
+        (apr_uint32_t)(conf->next_update == CEP_UNSET ? CEP_DEFAULT_NEXT_UPDATE
+                                                      : conf->next_update);
     cep_snapshot_select(&selection, snapshot, &caller->token, request, r->pool);
     body = cep_snapshot_answer(snapshot, &selection, &instance, request->message_id, r->pool);
     ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,

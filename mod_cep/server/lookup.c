@@ -64,8 +64,8 @@ struct cep_lookup *cep_lookup_make(apr_pool_t *pchild, const struct cep_source *
     lookup->source = source;
     lookup->file = cep_directory_url_path(first);
     most = lookup->file ? 1 : LDAP_CONNECTIONS;
-    if (apr_reslist_create(&lookup->slots, 0, most, most, 0, make_slot, drop_slot, NULL,
-                           pchild) != APR_SUCCESS)
+    if (apr_reslist_create(&lookup->slots, 0, most, most, 0, make_slot, drop_slot, NULL, pchild) !=
+        APR_SUCCESS)
         return NULL;
     apr_reslist_timeout_set(lookup->slots, source->directory.timeout);
     return lookup;
@@ -87,7 +87,7 @@ static int is_outdated(const struct cep_lookup *lookup, const struct slot *slot,
 static apr_status_t fill_slot(const struct cep_lookup *lookup, struct slot *slot,
                               const char **error, apr_pool_t *pool)
 {
-    apr_finfo_t file = { .mtime = 0 };
+    apr_finfo_t file = {.mtime = 0};
     const char *open_error;
     apr_status_t rv;
 

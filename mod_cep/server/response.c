@@ -40,7 +40,6 @@ int cep_send_fault(request_rec *r, const struct cep_fault *fault, int retry_afte
     body.len = strlen((const char *)body.data);
     r->status = HTTP_INTERNAL_SERVER_ERROR;
     if (retry_after_seconds > 0)
-        apr_table_setn(r->headers_out, "Retry-After",
-                       apr_itoa(r->pool, retry_after_seconds));
+        apr_table_setn(r->headers_out, "Retry-After", apr_itoa(r->pool, retry_after_seconds));
     return cep_send_body(r, &body);
 }

@@ -355,8 +355,7 @@ int cep_xcep_parse(struct cep_request **request, struct cep_fault *fault, const 
     reader->pool = pool;
     reader->fault = fault;
     reader->request = apr_pcalloc(pool, sizeof(*reader->request));
-    reason =
-        length > INT_MAX ? "The message is too long." : cep_encoding_check(body, length, &skip);
+    reason = check_octets(body, length, &skip);
     if (reason)
         refuse(reader, reason);
     else

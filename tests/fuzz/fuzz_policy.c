@@ -206,6 +206,33 @@ static void complete(struct input *input, struct item *item, int number)
                     given->length ? given->length : strlen(given->value));
 }
 
+static apr_status_t release(void *data)
+{
+    free(data);
+    return APR_SUCCESS;
+}
+
+/* Values in memory of their own size, so that a sanitizer sees what is read beyond their NUL. */
+static void isolate(struct input *input, struct cep_entry *entry)
+{
+    int i, j;
+
+    for (i = 0; i < entry->attributes->nelts; i++) {
+        apr_array_header_t *values =
+            APR_ARRAY_IDX(entry->attributes, i, struct cep_attribute).values;
+
+        for (j = 0; j < values->nelts; j++) {
+            struct cep_value *value = &APR_ARRAY_IDX(values, j, struct cep_value);
+            unsigned char *copy = malloc(value->len + 1);
+
+            require(copy != NULL, "memory");
+            memcpy(copy, value->data, value->len + 1);
+            apr_pool_cleanup_register(input->pool, copy, release, apr_pool_cleanup_null);
+            value->data = copy;
+        }
+    }
+}
+
 static struct cep_policy *run(const struct input *input, int backwards)
 {
     struct cep_policy *policy =
@@ -445,6 +472,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     }
     for (i = 0; i < input->count; i++)
         complete(input, &input->items[i], i);
+    for (i = 0; i < input->count; i++)
+        isolate(input, input->items[i].entry);
     policy = run(input, 0);
     check_policy(policy, pool);
     require(ERR_peek_error() == 0, "OpenSSL's error queue is left as it was");

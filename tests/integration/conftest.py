@@ -9,7 +9,8 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from cep_env import SAMPLE, evaluator, ldif  # noqa: E402
-from cep_env.httpd import MPMS, Httpd, directory_section, location_section, module_file  # noqa: E402
+from cep_env.httpd import (  # noqa: E402
+    MPMS, Httpd, directory_section, location_section, module_file)
 
 _servers = []  # all that live, for the check of their logs after each test
 

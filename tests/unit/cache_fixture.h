@@ -57,8 +57,7 @@ struct heard {
     char last[CEP_LOG_MESSAGE_MAX];
 };
 
-static inline void hear(void *baton, enum cep_log_level level, apr_status_t rv,
-                        const char *message)
+static inline void hear(void *baton, enum cep_log_level level, apr_status_t rv, const char *message)
 {
     struct heard *heard = baton;
 

@@ -57,8 +57,7 @@ static const struct cep_snapshot *open_image(const void *data, apr_size_t length
 static struct cep_request everything(void)
 {
     struct cep_request request = {
-        .has_filter = 1, .has_client_version = 1, .has_server_version = 1
-    };
+        .has_filter = 1, .has_client_version = 1, .has_server_version = 1};
 
     return request;
 }
@@ -78,8 +77,7 @@ static void test_same_content_same_octets(void **state)
                      APR_SUCCESS);
     second = cep_reader_acquire(cep_reader_make(pool, store, NULL), pool, &confirmed);
     assert_non_null(second);
-    assert_memory_equal(cep_snapshot_digest(first), cep_snapshot_digest(second),
-                        CEP_DIGEST_LENGTH);
+    assert_memory_equal(cep_snapshot_digest(first), cep_snapshot_digest(second), CEP_DIGEST_LENGTH);
     assert_memory_equal(first->base, second->base, image.len);
 }
 
@@ -118,12 +116,12 @@ static void test_any_length_but_the_right_one_is_seen(void **state)
 /* Somebody who can compute digests changes numbers: nothing may be read outside the image. */
 static void test_numbers_are_checked_behind_a_good_digest(void **state)
 {
-    static const uint32_t evil[] = { 0, 1, 7, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffff8 };
+    static const uint32_t evil[] = {0, 1, 7, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffff8};
     unsigned char *copy = malloc(image.len);
     struct image_header *header = (struct image_header *)(void *)copy;
     struct cep_selection selection;
     struct cep_request request = everything();
-    const char *const sids[] = { "S-1-5-11", "S-1-1-0" };
+    const char *const sids[] = {"S-1-5-11", "S-1-1-0"};
     struct cep_token token = token_of(pool, sids, 2);
     int accepted = 0, refused = 0;
     apr_pool_t *sub;
@@ -140,7 +138,7 @@ static void test_numbers_are_checked_behind_a_good_digest(void **state)
             assert_true(cep_image_digest(header->digest, copy, image.len));
             snapshot = cep_snapshot_open(copy, image.len, sub, &error);
             if (snapshot) {
-                struct cep_instance instance = { "{id}", NULL, 8 };
+                struct cep_instance instance = {"{id}", NULL, 8};
 
                 cep_snapshot_select(&selection, snapshot, &token, &request, sub);
                 cep_snapshot_answer(snapshot, &selection, &instance, NULL, sub);
@@ -181,9 +179,9 @@ static struct cep_selection select_for(const char *const *sids, int count,
 static void test_selection_by_rights(void **state)
 {
     const struct cep_snapshot *snapshot = open_image(image.data, image.len);
-    const char *const user[] = { SAMPLE_DOMAIN_SID "-513", "S-1-5-11", "S-1-1-0" };
-    const char *const computer[] = { SAMPLE_DOMAIN_SID "-515", "S-1-5-11", "S-1-1-0" };
-    const char *const stranger[] = { "S-1-5-21-1-2-3-513", "S-1-1-0" };
+    const char *const user[] = {SAMPLE_DOMAIN_SID "-513", "S-1-5-11", "S-1-1-0"};
+    const char *const computer[] = {SAMPLE_DOMAIN_SID "-515", "S-1-5-11", "S-1-1-0"};
+    const char *const stranger[] = {"S-1-5-21-1-2-3-513", "S-1-1-0"};
     struct cep_request request = everything();
     struct cep_selection selection = select_for(user, 3, &request);
 
@@ -216,7 +214,7 @@ static void test_unpublished_is_not_listed(void **state)
 static void test_selection_by_oid(void **state)
 {
     const struct cep_snapshot *snapshot = open_image(image.data, image.len);
-    const char *const user[] = { SAMPLE_DOMAIN_SID "-513", "S-1-5-11", "S-1-1-0" };
+    const char *const user[] = {SAMPLE_DOMAIN_SID "-513", "S-1-5-11", "S-1-1-0"};
     struct cep_request request = everything();
     struct cep_selection selection;
     const char *oid = NULL;
@@ -237,12 +235,13 @@ static void test_selection_by_oid(void **state)
     assert_true(listed(snapshot, &selection, "User", CEP_SELECTED));
 }
 
-/* [MS-XCEP] v18, 3.1.4.1.3.22: a template of client version 4 or more needs a client that says so. */
+/* [MS-XCEP] v18, 3.1.4.1.3.22: a template of client version 4 or more needs a client that says so.
+ */
 static void test_selection_by_version(void **state)
 {
-    const char *const admin[] = { SAMPLE_DOMAIN_SID "-512", SAMPLE_DOMAIN_SID "-513",
-                                  SAMPLE_DOMAIN_SID "-515", "S-1-5-11", "S-1-1-0" };
-    struct cep_request all = everything(), none = { 0 }, three = everything(), odd = everything();
+    const char *const admin[] = {SAMPLE_DOMAIN_SID "-512", SAMPLE_DOMAIN_SID "-513",
+                                 SAMPLE_DOMAIN_SID "-515", "S-1-5-11", "S-1-1-0"};
+    struct cep_request all = everything(), none = {0}, three = everything(), odd = everything();
     int everything_count, three_count;
 
     (void)state;

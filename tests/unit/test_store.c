@@ -143,8 +143,8 @@ static void damage_test(const char *dir, void (*damage)(const char *path), const
 {
     struct cep_directory_config *config = file_config(pool, sample_path(pool));
     struct cep_store *store = cep_store_make(pool, dir, "corp");
-    struct heard heard = { 0, "" };
-    struct cep_log log = { hear, &heard };
+    struct heard heard = {0, ""};
+    struct cep_log log = {hear, &heard};
     struct cep_reader *reader;
     const struct cep_snapshot *good;
     apr_time_t confirmed;
@@ -267,7 +267,7 @@ static void test_publish_cleans_up(void **state)
 {
     const char *dir = scratch_dir(pool), *error = NULL;
     struct cep_store *store = cep_store_make(pool, apr_pstrcat(pool, dir, "/absent", NULL), "x");
-    struct cep_value image = { (const unsigned char *)"abc", 3 };
+    struct cep_value image = {(const unsigned char *)"abc", 3};
 
     (void)state;
     assert_int_not_equal(cep_store_publish(store, &image, pool, &error), APR_SUCCESS);

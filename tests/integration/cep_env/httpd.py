@@ -184,7 +184,8 @@ class Httpd:
         else:
             config += ["StartServers 2", "ThreadsPerChild 8", "MinSpareThreads 8",
                        "MaxSpareThreads 32", "MaxRequestWorkers 32"]
-        return config + ["LogLevel " + log_level, "GracefulShutdownTimeout 5", "Timeout 20",
+        return config + ["LogLevel " + log_level, 'SSLSessionCache "shmcb:${ROOT}/ssl(512000)"',
+                         "GracefulShutdownTimeout 5", "Timeout 20", "TraceEnable Off",
                          'DocumentRoot "${ROOT}"', "<Directory />", "    AllowOverride None",
                          "    Require all granted", "</Directory>"]
 

@@ -1,0 +1,217 @@
+# Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0
+"""The directory changes, httpd restarts, processes die: the policy follows and nobody waits."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from cep_env import SAMPLE, evaluator, ldif, soap
+from cep_env.evaluator import compare
+from cep_env.httpd import MPMS
+from conftest import start_sample
+
+WORKERS_ASKED = 24  # enough requests, each on a new connection, to meet every worker
+
+
+def renamed(display_name):
+    """The sample directory with another display name for CorpUser."""
+    entries = ldif.read(SAMPLE)
+    ldif.find(entries, "CorpUser", "pKICertificateTemplate").set("displayName", display_name)
+    return entries
+
+
+def display_name(server):
+    """What CorpUser is called at this moment, or None after a fault."""
+    model = soap.send(server).model()
+    return None if model["fault"] else model["policies"]["CorpUser"]["policyOIDReference"][2]
+
+
+def wait_for_name(server, name, timeout=8):
+    deadline = time.monotonic() + timeout
+    while display_name(server) != name:
+        assert time.monotonic() < deadline, "the new policy did not come:\n" + server.log.tail()
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("mpm", MPMS)
+def test_change_reaches_all_workers(make_httpd, mpm):
+    server = start_sample(make_httpd(mpm))
+    assert display_name(server) == "Corp User"
+    for name in ("Second", "Third"):
+        entries = renamed(name)
+        server.write("policy.ldif", ldif.dump(entries))
+        wait_for_name(server, name)
+        # One worker may see it a moment before another; after that moment none is behind.
+        time.sleep(1)
+        expected = evaluator.Directory(entries).answer("alice")
+        for _ in range(WORKERS_ASKED):
+            assert compare(soap.check_answer(soap.send(server)), expected) == []
+
+
+def test_same_content_is_no_change(make_httpd):
+    server = start_sample(make_httpd())
+    server.log.wait_for("CEP0500")
+    before = os.stat(server.snapshot_file()).st_ino
+    marker = server.log.marker()
+    with open(SAMPLE, encoding="utf-8") as file:
+        server.write("policy.ldif", file.read() + "\n# a comment\n")
+    time.sleep(3)
+    assert os.stat(server.snapshot_file()).st_ino == before
+    assert not server.log.find("CEP0500.* new policy", marker)
+
+
+def test_accounts_follow_too(make_httpd):
+    """Who leaves a group loses what the group may; who is disabled gets nothing."""
+    server = start_sample(make_httpd())
+    assert display_name(server) == "Corp User"
+    entries = ldif.read(SAMPLE)
+    alice = ldif.find(entries, "alice")
+    alice.remove("memberOf")
+    sales = ldif.find(entries, "Sales")
+    sales.set("member", *[value for value in sales.values("member") if b"alice" not in value])
+    server.write("policy.ldif", ldif.dump(entries))
+    expected = evaluator.Directory(entries).answer("alice")
+    assert "CorpUser" not in expected["policies"]
+    deadline = time.monotonic() + 8
+    while compare(soap.send(server).model(), expected):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    alice.set("userAccountControl", "514")
+    server.write("policy.ldif", ldif.dump(entries))
+    deadline = time.monotonic() + 8
+    while soap.send(server).status == 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    soap.check_fault(soap.send(server), "Sender", "FailedAuthentication")
+
+
+def test_broken_replacement_changes_nothing(make_httpd):
+    """The old policy stays in force, for every caller, and the trouble is told once."""
+    server = start_sample(make_httpd())
+    expected = evaluator.Directory(ldif.read(SAMPLE))
+    assert compare(soap.check_answer(soap.send(server)), expected.answer("alice")) == []
+    server.log.expect("CEP0501")
+    server.write("policy.ldif", "dn: DC=corp,DC=example\nthis is no LDIF\n")
+    line = server.log.wait_for("CEP0501")[0]
+    assert "policy.ldif:2:" in line.text
+    for caller in ("alice", "bob", "WS01$") * 4:
+        model = soap.check_answer(soap.send(server, user=caller))
+        assert compare(model, expected.answer(caller)) == []
+    time.sleep(3)
+    assert len(server.log.trouble("CEP0501")) == 1
+    server.write("policy.ldif", ldif.dump(renamed("Repaired")))
+    wait_for_name(server, "Repaired")
+
+
+def test_file_taken_away(make_httpd):
+    server = start_sample(make_httpd())
+    soap.check_answer(soap.send(server))
+    server.log.expect("CEP0501")
+    os.unlink(server.path("policy.ldif"))
+    server.log.wait_for("CEP0501")
+    for _ in range(WORKERS_ASKED):
+        soap.check_answer(soap.send(server))
+
+
+class Load:
+    """Requests in the background; keeps what was not an answer."""
+
+    def __init__(self, server, threads=4):
+        self.server, self.wrong, self.count = server, [], 0
+        self.end = threading.Event()
+        self.threads = [threading.Thread(target=self.run) for _ in range(threads)]
+
+    def run(self):
+        while not self.end.is_set():
+            try:
+                response = soap.send(self.server)
+                model = soap.parse(response.body)
+                if response.status != 200 or not model["policies"]:
+                    self.wrong.append(model["fault"] or model)
+            except Exception as error:  # whatever it is, a request was lost
+                self.wrong.append(repr(error))
+            self.count += 1
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.end.set()
+        for thread in self.threads:
+            thread.join()
+
+
+@pytest.mark.parametrize("mpm", MPMS)
+def test_graceful_restart_under_load(make_httpd, mpm):
+    server = start_sample(make_httpd(mpm))
+    with Load(server) as load:
+        for _ in range(3):
+            time.sleep(0.5)
+            server.reload()
+        time.sleep(0.5)
+    assert load.wrong == []
+    assert load.count > 20
+
+
+def test_change_under_load(make_httpd):
+    """Every answer is the old policy or the new one, whole."""
+    server = start_sample(make_httpd())
+    with Load(server) as load:
+        for number in range(4):
+            server.write("policy.ldif", ldif.dump(renamed("Name %d" % number)))
+            time.sleep(1.2)
+        wait_for_name(server, "Name 3")
+    assert load.wrong == []
+
+
+def test_refresh_goes_on_after_a_graceful_restart(make_httpd):
+    server = start_sample(make_httpd())
+    server.reload()
+    server.write("policy.ldif", ldif.dump(renamed("After")))
+    wait_for_name(server, "After")
+
+
+def test_graceful_restart_takes_a_new_configuration(make_httpd):
+    from cep_env.httpd import directory_section, location_section
+    server = start_sample(make_httpd())
+    server.configure(directory_section("file:" + server.path("policy.ldif")),
+                     location_section(name="Another name"))
+    server.reload()
+    deadline = time.monotonic() + 5
+    while soap.send(server).model().get("friendly_name") != "Another name":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_snapshot_outlives_the_server(make_httpd):
+    """After a restart the policy is there at once, before the directory was looked at."""
+    server = start_sample(make_httpd())
+    server.stop()
+    server.start()
+    soap.check_answer(soap.send(server))
+
+
+def test_killed_and_started_again(make_httpd):
+    """Death without warning leaves nothing that keeps the next life from working."""
+    server = start_sample(make_httpd())
+    server.kill()
+    os.unlink(server.path("httpd.pid"))
+    server.start()
+    server.write("policy.ldif", ldif.dump(renamed("Second life")))
+    wait_for_name(server, "Second life")
+
+
+@pytest.mark.parametrize("mpm", MPMS)
+def test_killed_children_are_replaced(make_httpd, mpm):
+    """The child that refreshes dies; another one takes over."""
+    server = start_sample(make_httpd(mpm))
+    for pid in server.children():
+        os.kill(pid, signal.SIGTERM)
+    time.sleep(2)
+    server.write("policy.ldif", ldif.dump(renamed("After the funeral")))
+    wait_for_name(server, "After the funeral", timeout=15)
