@@ -146,6 +146,16 @@ struct cep_oid_row {
     apr_array_header_t *localized; /* struct cep_localized_name, may be empty */
 };
 
+/* How well a name's language fits the one that a client asked for. */
+enum cep_language_match {
+    CEP_LANGUAGE_OTHER, /* or unknown */
+    CEP_LANGUAGE_SAME,  /* the same language of another region */
+    CEP_LANGUAGE_EXACT
+};
+
+/* tag: of preferredLanguage ("de-CH", "de"), or NULL. [MS-LCID] 2.2. */
+enum cep_language_match cep_language_match(const char *tag, apr_uint32_t lcid);
+
 enum cep_object_kind {
     CEP_OBJECT_TEMPLATE,
     CEP_OBJECT_CA,

@@ -19,7 +19,8 @@ struct cep_refresh_result {
 /*
  * Read the directory, build the policy, publish it when it differs from what is in force, confirm
  * it when it does not. All or nothing: on any error the old snapshot stays as it is.
- * APR_EBUSY: another process refreshes now. *error: a sentence for the log, in pool.
+ * APR_EBUSY: another process refreshes now, or an LDIF file changed while it was
+ * read: try again soon. *error: a sentence for the log, in pool.
  */
 apr_status_t cep_refresh_run(struct cep_refresh_result *result,
                              const struct cep_directory_config *config,

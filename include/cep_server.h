@@ -56,6 +56,7 @@ struct cep_dir_config {
     const char *policy_id;
     int next_update;              /* hours */
     int require_tls;
+    int localized_names;
     apr_off_t max_body;
 };
 

@@ -9,6 +9,7 @@
 #ifndef CEP_STORE_H
 #define CEP_STORE_H
 
+#include <apr_file_info.h>
 #include <apr_pools.h>
 #include <apr_time.h>
 
@@ -16,8 +17,9 @@
 #include "cep_snapshot.h"
 
 struct cep_store {
-    const char *path;      /* the snapshot */
-    const char *lock_path; /* held by the writer */
+    const char *path;         /* the snapshot */
+    const char *lock_path;    /* held by the writer */
+    const char *entries_path; /* copy of an LDIF source, for looking up callers */
 };
 
 /* The store of directory `name` (letters, digits, '-', '_', '.') in `cache_dir`. */
@@ -31,8 +33,18 @@ apr_status_t cep_store_publish(const struct cep_store *store, const struct cep_v
                                apr_pool_t *pool, const char **error);
 
 /* Say that the published snapshot is still what the directory holds: its age becomes 0. */
-apr_status_t cep_store_confirm(const struct cep_store *store, apr_pool_t *pool,
-                               const char **error);
+apr_status_t cep_store_confirm(const struct cep_store *store, apr_pool_t *pool, const char **error);
+
+/*
+ * Keep a copy of the LDIF file that the snapshot was made from, whole and replaced as a whole:
+ * callers are looked up in it, so that a broken replacement of the source disturbs nobody. state:
+ * of the file (CEP_STORE_FILE_STATE) before it was read; APR_EBUSY when it is another by now, since
+ * the copy would be of something that nobody has parsed. Does nothing when the copy is of the same
+ * time and size. The lock must be held.
+ */
+#define CEP_STORE_FILE_STATE (APR_FINFO_MTIME | APR_FINFO_SIZE | APR_FINFO_INODE)
+apr_status_t cep_store_keep_entries(const struct cep_store *store, const char *ldif,
+                                    const apr_finfo_t *state, apr_pool_t *pool, const char **error);
 
 /* ---- reading ---- */
 

@@ -49,7 +49,7 @@ enum cep_fault_code {
     CEP_FAULT_FAILED_AUTHENTICATION, /* s:Sender / o:FailedAuthentication */
     CEP_FAULT_SENDER,              /* s:Sender: the request is no GetPolicies */
     CEP_FAULT_RECEIVER,            /* s:Receiver / InternalServiceFault: we cannot answer now */
-    CEP_FAULT_ONLY_ANONYMOUS       /* s:Sender / a:OnlyAnonymousAddressSupported: ReplyTo, FaultTo */
+    CEP_FAULT_ONLY_ANONYMOUS       /* s:Sender / a:OnlyAnonymousAddressSupported */
 };
 
 struct cep_fault {

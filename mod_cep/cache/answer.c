@@ -159,8 +159,27 @@ static void put_cas(struct output *out, const struct cep_snapshot *s,
     put_piece(out, CEP_PIECE_CAS_CLOSE);
 }
 
+/* The name in the client's language where the directory has it, else the default name. */
+static struct image_ref choose_name(const struct cep_snapshot *s, const struct image_oid *oid,
+                                    const char *language)
+{
+    const struct image_name *names = image_at(s, oid->names);
+    enum cep_language_match best = CEP_LANGUAGE_OTHER;
+    struct image_ref name = oid->name;
+
+    for (uint32_t i = 0; language && i < oid->names.count; i++) {
+        enum cep_language_match match = cep_language_match(language, names[i].lcid);
+
+        if (match > best) {
+            best = match;
+            name = names[i].name;
+        }
+    }
+    return name;
+}
+
 static void put_oids(struct output *out, const struct cep_snapshot *s,
-                     const struct cep_selection *selection)
+                     const struct cep_selection *selection, const char *language)
 {
     if (selection->oid_count == 0) {
         put_piece(out, CEP_PIECE_OIDS_NIL);
@@ -171,7 +190,7 @@ static void put_oids(struct output *out, const struct cep_snapshot *s,
         if (!selection->oids[i])
             continue;
         put_ref(out, s, s->oids[i].oid.head);
-        put_ref(out, s, s->oids[i].name);
+        put_ref(out, s, choose_name(s, &s->oids[i], language));
         put_ref(out, s, s->oids[i].oid.tail);
     }
     put_piece(out, CEP_PIECE_OIDS_CLOSE);
@@ -180,7 +199,7 @@ static void put_oids(struct output *out, const struct cep_snapshot *s,
 struct cep_value cep_snapshot_answer(const struct cep_snapshot *snapshot,
                                      const struct cep_selection *selection,
                                      const struct cep_instance *instance, const char *relates_to,
-                                     apr_pool_t *pool)
+                                     const char *language, apr_pool_t *pool)
 {
     const char *head = cep_xcep_render_head(instance, relates_to, 0, pool);
     struct output out = {NULL, 0};
@@ -194,7 +213,7 @@ struct cep_value cep_snapshot_answer(const struct cep_snapshot *snapshot,
         put(&out, head, strlen(head));
         put_policies(&out, snapshot, selection);
         put_cas(&out, snapshot, selection);
-        put_oids(&out, snapshot, selection);
+        put_oids(&out, snapshot, selection, language);
         put_piece(&out, CEP_PIECE_END);
     }
     out.data[out.length] = '\0';

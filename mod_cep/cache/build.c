@@ -160,6 +160,21 @@ static struct image_ref put_cas(struct builder *b, const struct cep_policy *poli
     return table;
 }
 
+static struct image_ref put_names(struct builder *b, const apr_array_header_t *names)
+{
+    struct image_ref table = reserve_table(b, names->nelts, sizeof(struct image_name));
+
+    for (int i = 0; i < names->nelts; i++) {
+        const struct cep_localized_name *name =
+            &APR_ARRAY_IDX(names, i, const struct cep_localized_name);
+        struct image_name record = {.lcid = name->lcid};
+
+        record.name = put_text(b, cep_xcep_escape(name->name, b->pool));
+        store(b, table, i, &record, sizeof(record));
+    }
+    return table;
+}
+
 static struct image_ref put_oids(struct builder *b, const struct cep_policy *policy)
 {
     int count = policy->oid_table->nelts;
@@ -173,6 +188,7 @@ static struct image_ref put_oids(struct builder *b, const struct cep_policy *pol
         memset(&record, 0, sizeof(record));
         record.oid = put_fragment(b, cep_xcep_render_oid(row, i, b->pool));
         record.name = put_text(b, cep_xcep_escape(row->name, b->pool));
+        record.names = put_names(b, row->localized);
         store(b, table, i, &record, sizeof(record));
     }
     return table;

@@ -45,9 +45,16 @@ struct image_ca {
     struct image_fragment ca; /* around enrollPermission */
 };
 
+struct image_name {
+    uint32_t lcid;
+    uint32_t unused;
+    struct image_ref name; /* escaped */
+};
+
 struct image_oid {
     struct image_fragment oid; /* around the name */
     struct image_ref name;     /* escaped */
+    struct image_ref names;    /* struct image_name: in other languages */
 };
 
 struct image_finding {

@@ -133,6 +133,25 @@ done:
     return rv;
 }
 
+/* read_image(), and for an LDIF file the copy that callers are looked up in. */
+static apr_status_t read_source(struct cep_value *image, struct cep_refresh_result *result,
+                                const struct cep_directory_config *config,
+                                const apr_array_header_t *configured_uris,
+                                const struct cep_store *store, const struct cep_log *log,
+                                apr_pool_t *pool, const char **error)
+{
+    const char *ldif = cep_directory_url_path(APR_ARRAY_IDX(config->urls, 0, const char *));
+    apr_finfo_t state = {.size = -1};
+    apr_status_t rv;
+
+    if (ldif)
+        apr_stat(&state, ldif, CEP_STORE_FILE_STATE, pool);
+    rv = read_image(image, result, config, configured_uris, log, pool, error);
+    if (rv == APR_SUCCESS && ldif)
+        rv = cep_store_keep_entries(store, ldif, &state, pool, error);
+    return rv;
+}
+
 apr_status_t cep_refresh_run(struct cep_refresh_result *result,
                              const struct cep_directory_config *config,
                              const apr_array_header_t *configured_uris,
@@ -149,7 +168,7 @@ apr_status_t cep_refresh_run(struct cep_refresh_result *result,
     rv = cep_store_lock(store, pool, error);
     if (rv != APR_SUCCESS)
         return rv;
-    rv = read_image(&image, result, config, configured_uris, log, pool, error);
+    rv = read_source(&image, result, config, configured_uris, store, log, pool, error);
     if (rv != APR_SUCCESS)
         return rv;
     fresh = cep_snapshot_open(image.data, image.len, pool, error);

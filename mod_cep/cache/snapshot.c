@@ -56,6 +56,24 @@ static int templates_fit(const struct cep_snapshot *s)
     return 1;
 }
 
+static int oids_fit(const struct cep_snapshot *s)
+{
+    for (uint32_t i = 0; i < s->header->oids.count; i++) {
+        const struct image_oid *oid = &s->oids[i];
+        const struct image_name *names;
+
+        if (!fragment_fits(s, oid->oid) || !text_fits(s, oid->name) ||
+            !table_fits(s, oid->names, sizeof(struct image_name)))
+            return 0;
+        names = image_at(s, oid->names);
+        for (uint32_t n = 0; n < oid->names.count; n++) {
+            if (!text_fits(s, names[n].name))
+                return 0;
+        }
+    }
+    return 1;
+}
+
 static int rest_fits(const struct cep_snapshot *s)
 {
     for (uint32_t i = 0; i < s->header->cas.count; i++) {
@@ -63,10 +81,6 @@ static int rest_fits(const struct cep_snapshot *s)
 
         if (!text_fits(s, ca->cn) || !text_fits(s, ca->security_descriptor) ||
             !fragment_fits(s, ca->ca))
-            return 0;
-    }
-    for (uint32_t i = 0; i < s->header->oids.count; i++) {
-        if (!fragment_fits(s, s->oids[i].oid) || !text_fits(s, s->oids[i].name))
             return 0;
     }
     for (uint32_t i = 0; i < s->header->findings.count; i++) {
@@ -124,7 +138,7 @@ const struct cep_snapshot *cep_snapshot_open(const void *image, apr_size_t lengt
     s->cas = image_at(s, s->header->cas);
     s->oids = image_at(s, s->header->oids);
     s->findings = image_at(s, s->header->findings);
-    if (!templates_fit(s) || !rest_fits(s))
+    if (!templates_fit(s) || !oids_fit(s) || !rest_fits(s))
         return NULL;
     *error = NULL;
     return s;

@@ -20,6 +20,7 @@ struct cep_store *cep_store_make(apr_pool_t *pool, const char *cache_dir, const 
 
     store->path = apr_pstrcat(pool, cache_dir, "/", name, ".snapshot", NULL);
     store->lock_path = apr_pstrcat(pool, cache_dir, "/", name, ".lock", NULL);
+    store->entries_path = apr_pstrcat(pool, cache_dir, "/", name, ".ldif", NULL);
     return store;
 }
 
@@ -115,6 +116,43 @@ apr_status_t cep_store_publish(const struct cep_store *store, const struct cep_v
 done:
     if (rv != APR_SUCCESS)
         apr_file_remove(temporary, pool);
+    return rv;
+}
+
+/* 1 when the file is still in that state. */
+static int is_in_state(const char *path, const apr_finfo_t *state, apr_pool_t *pool)
+{
+    apr_finfo_t now;
+
+    return apr_stat(&now, path, CEP_STORE_FILE_STATE, pool) == APR_SUCCESS &&
+           now.mtime == state->mtime && now.size == state->size && now.inode == state->inode;
+}
+
+apr_status_t cep_store_keep_entries(const struct cep_store *store, const char *ldif,
+                                    const apr_finfo_t *state, apr_pool_t *pool, const char **error)
+{
+    const char *temporary = apr_pstrcat(pool, store->entries_path, ".new", NULL);
+    apr_finfo_t copy;
+    apr_status_t rv;
+
+    if (apr_stat(&copy, store->entries_path, CEP_STORE_FILE_STATE, pool) == APR_SUCCESS &&
+        copy.mtime == state->mtime && copy.size == state->size)
+        return APR_SUCCESS;
+    apr_file_remove(temporary, pool);
+    rv = apr_file_copy(ldif, temporary, APR_FPROT_UREAD | APR_FPROT_UWRITE | APR_FPROT_GREAD, pool);
+    if (rv == APR_SUCCESS)
+        rv = apr_file_mtime_set(temporary, state->mtime, pool);
+    if (rv == APR_SUCCESS && !is_in_state(ldif, state, pool)) {
+        *error = "the LDIF file was replaced while it was read";
+        apr_file_remove(temporary, pool);
+        return APR_EBUSY;
+    }
+    if (rv == APR_SUCCESS)
+        rv = apr_file_rename(temporary, store->entries_path, pool);
+    if (rv != APR_SUCCESS) {
+        *error = describe(pool, "keep a copy of the LDIF file as", store->entries_path, rv);
+        apr_file_remove(temporary, pool);
+    }
     return rv;
 }
 

@@ -17,9 +17,9 @@ apr_status_t cep_groups_find(apr_array_header_t *sids, struct cep_lookup *lookup
         /* AD leaves it out when it cannot reach a global catalog, or when it may not be read. */
         if (lookup->identity->active_directory)
             return cep_lookup_fail(lookup, APR_EGENERAL,
-                                   "%s does not tell the tokenGroups of %s; make the directory's "
-                                   "account a member of Windows Authorization Access Group, and "
-                                   "see that a global catalog can be reached",
+                                   "%s does not tell the tokenGroups of %s; grant the directory's "
+                                   "account Read of it (property set Remote Access Information), "
+                                   "and see that a global catalog can be reached",
                                    lookup->identity->source, entry->dn);
         return cep_groups_walk(sids, lookup, account);
     }

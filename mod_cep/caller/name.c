@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include <apr_lib.h>
+#include <apr_cstr.h>
 #include <apr_strings.h>
 
 static int has_control_character(const char *text)
@@ -105,11 +105,8 @@ const char *cep_name_parse(struct cep_name *name, const char *user, apr_pool_t *
     return check_parts(name, ats + backslashes);
 }
 
+/* Not strcasecmp(): httpd or another module may have set a locale. */
 int cep_name_equal(const char *a, const char *b)
 {
-    while (*a && apr_tolower(*a) == apr_tolower(*b)) {
-        a++;
-        b++;
-    }
-    return *a == *b;
+    return apr_cstr_casecmp(a, b) == 0;
 }

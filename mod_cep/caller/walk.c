@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include <apr_hash.h>
-#include <apr_lib.h>
 #include <apr_strings.h>
 
 #define GROUP_TYPE_SECURITY_ENABLED          0x80000000u /* [MS-ADTS] 2.2.12 */
@@ -41,8 +40,10 @@ static const char *dn_key(const char *dn, apr_pool_t *pool)
 {
     char *key = apr_pstrdup(pool, dn), *c;
 
-    for (c = key; *c; c++)
-        *c = (char)apr_tolower(*c);
+    for (c = key; *c; c++) {
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c + ('a' - 'A'));
+    }
     return key;
 }
 

@@ -57,8 +57,8 @@ static apr_status_t open_url(struct cep_directory *directory,
     status = directory->kind->open(&directory->source, config, url, deadline,
                                    directory->source_pool, error);
     if (status == APR_SUCCESS)
-        status = cep_identify(&identity, directory->kind, directory->source, deadline, scratch,
-                              error);
+        status =
+            cep_identify(&identity, directory->kind, directory->source, deadline, scratch, error);
     if (status == APR_SUCCESS) {
         keep_identity(&directory->identity, &identity, url, pool);
     } else {

@@ -24,13 +24,20 @@ struct file_source {
 };
 
 /* Attributes with an index; queries for others read all entries of a class. */
-static const char *const indexed[] = {"objectClass",       "sAMAccountName",
-                                      "userPrincipalName", "servicePrincipalName",
-                                      "dNSHostName",       "altSecurityIdentities",
-                                      "objectSid",         "objectGUID",
-                                      "member",            "memberOf",
-                                      "nCName",            "cn",
-                                      "primaryGroupID",    "msPKI-Cert-Template-OID"};
+static const char *const indexed[] = {"objectClass",
+                                      "sAMAccountName",
+                                      "userPrincipalName",
+                                      "servicePrincipalName",
+                                      "dNSHostName",
+                                      "altSecurityIdentities",
+                                      "objectSid",
+                                      "objectGUID",
+                                      "member",
+                                      "memberOf",
+                                      "nCName",
+                                      "cn",
+                                      "primaryGroupID",
+                                      "msPKI-Cert-Template-OID"};
 #define INDEXED_COUNT (sizeof(indexed) / sizeof(indexed[0]))
 
 static int indexed_number(const char *name)
@@ -115,8 +122,7 @@ static void index_entry(struct file_source *source, struct cep_ldif_entry *entry
         apr_hash_set(source->above, above, APR_HASH_KEY_STRING, "");
     }
     for (number = 0; number < INDEXED_COUNT; number++) {
-        const struct cep_attribute *attribute =
-            cep_entry_attribute(entry->entry, indexed[number]);
+        const struct cep_attribute *attribute = cep_entry_attribute(entry->entry, indexed[number]);
 
         for (i = 0; i < cep_attribute_count(attribute); i++)
             index_value(source, (int)number, cep_attribute_value(attribute, i), entry);
@@ -170,8 +176,7 @@ struct prepared {
 
 static int has_value(const struct cep_entry *entry, const struct prepared *prepared)
 {
-    const struct cep_attribute *attribute =
-        cep_entry_attribute(entry, prepared->query->attribute);
+    const struct cep_attribute *attribute = cep_entry_attribute(entry, prepared->query->attribute);
     int i;
 
     for (i = 0; i < cep_attribute_count(attribute); i++) {
@@ -210,8 +215,7 @@ static const apr_array_header_t *look_up(const struct file_source *source, int n
 {
     static const apr_array_header_t none = {0};
     struct cep_value key = value_key(number, value, pool);
-    const apr_array_header_t *list =
-        apr_hash_get(source->by_value, key.data, (apr_ssize_t)key.len);
+    const apr_array_header_t *list = apr_hash_get(source->by_value, key.data, (apr_ssize_t)key.len);
 
     return list ? list : &none;
 }
@@ -314,8 +318,8 @@ static const char *below_services(const struct file_source *source, apr_pool_t *
 }
 
 static apr_status_t file_find_configuration(void *opaque, const struct cep_entry *root,
-                                            apr_time_t deadline, const char **dn,
-                                            apr_pool_t *pool, const char **error)
+                                            apr_time_t deadline, const char **dn, apr_pool_t *pool,
+                                            const char **error)
 {
     static const struct cep_value name = {(const unsigned char *)"configuration", 13};
     struct file_source *source = opaque;

@@ -43,8 +43,7 @@ static apr_status_t read_one(const struct identifier *reader, const struct cep_q
 
 static int is_active_directory(const struct cep_entry *root)
 {
-    const struct cep_attribute *capabilities =
-        cep_entry_attribute(root, "supportedCapabilities");
+    const struct cep_attribute *capabilities = cep_entry_attribute(root, "supportedCapabilities");
     int i;
 
     for (i = 0; i < cep_attribute_count(capabilities); i++) {
@@ -98,9 +97,8 @@ static const char *hex(const struct cep_value *value, apr_pool_t *pool)
 static apr_status_t read_forest_id(const struct identifier *reader,
                                    struct cep_directory_identity *identity)
 {
-    struct cep_query query = {.base = identity->configuration_dn,
-                              .scope = CEP_SCOPE_BASE,
-                              .attributes = guid_attributes};
+    struct cep_query query = {
+        .base = identity->configuration_dn, .scope = CEP_SCOPE_BASE, .attributes = guid_attributes};
     const struct cep_value *guid;
     const struct cep_entry *entry;
     apr_status_t status = read_one(reader, &query, &entry);
@@ -113,9 +111,9 @@ static apr_status_t read_forest_id(const struct identifier *reader,
                               : cep_dn_normalize(identity->configuration_dn, reader->pool);
     if (identity->forest_id)
         return APR_SUCCESS;
-    *reader->error = apr_psprintf(reader->pool,
-                                  "the DN of the configuration partition is malformed: \"%s\"",
-                                  identity->configuration_dn);
+    *reader->error =
+        apr_psprintf(reader->pool, "the DN of the configuration partition is malformed: \"%s\"",
+                     identity->configuration_dn);
     return APR_EGENERAL;
 }
 
@@ -131,8 +129,7 @@ static apr_status_t read_netbios_name(const struct identifier *reader,
 
     if (!*identity->domain_dn)
         return APR_SUCCESS;
-    query.base =
-        apr_pstrcat(reader->pool, "CN=Partitions,", identity->configuration_dn, NULL);
+    query.base = apr_pstrcat(reader->pool, "CN=Partitions,", identity->configuration_dn, NULL);
     query.value.data = (const unsigned char *)identity->domain_dn;
     query.value.len = strlen(identity->domain_dn);
     status = read_one(reader, &query, &entry);

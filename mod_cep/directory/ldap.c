@@ -30,11 +30,11 @@
 #include "net.h"
 #include "source.h"
 
-#define PAGE_SIZE              500
-#define SD_FLAGS_OID           "1.2.840.113556.1.4.801"
-#define LARGEST_TIME_LIMIT     3600 /* seconds, told to the server with each search */
-#define OVERHEAD_OF_A_VALUE    32   /* octets of our own memory, counted against the limit */
-#define OVERHEAD_OF_AN_ENTRY   512
+#define PAGE_SIZE            500
+#define SD_FLAGS_OID         "1.2.840.113556.1.4.801"
+#define LARGEST_TIME_LIMIT   3600 /* seconds, told to the server with each search */
+#define OVERHEAD_OF_A_VALUE  32   /* octets of our own memory, counted against the limit */
+#define OVERHEAD_OF_AN_ENTRY 512
 
 /* Owner, group and DACL, without the SACL, which ordinary accounts may not read: [MS-ADTS]
  * 3.1.1.3.4.1.11. */
@@ -47,7 +47,7 @@ struct ldap_source {
     int timed_out;       /* the deadline ended a read or write */
     apr_interval_time_t timeout;
     struct cep_url url;
-    int local;           /* the peer is on this machine */
+    int local; /* the peer is on this machine */
     Sockbuf_IO io;
 };
 
@@ -126,13 +126,11 @@ static const char *hint(int code)
     case LDAP_INVALID_DN_SYNTAX:
         return "; check the DNs in the configuration (only AD accepts user@realm in CEPBindDN)";
     case LDAP_STRONG_AUTH_REQUIRED:
-    case LDAP_CONFIDENTIALITY_REQUIRED:
-        return "; use ldaps:// or CEPStartTLS On";
+    case LDAP_CONFIDENTIALITY_REQUIRED: return "; use ldaps:// or CEPStartTLS On";
     case LDAP_INAPPROPRIATE_AUTH:
     case LDAP_AUTH_METHOD_NOT_SUPPORTED:
         return "; the server does not offer this CEPBind method here";
-    case LDAP_OPERATIONS_ERROR:
-        return "; AD wants a bind first: set CEPBind";
+    case LDAP_OPERATIONS_ERROR: return "; AD wants a bind first: set CEPBind";
     case LDAP_INSUFFICIENT_ACCESS: return "; grant the bind account read access";
     case LDAP_REFERRAL: return "; this server does not hold the entry, name one that does";
     case LDAP_SIZELIMIT_EXCEEDED:
@@ -166,8 +164,9 @@ static apr_status_t fail(const struct ldap_source *source, const char *step, int
                          const char **error)
 {
     if (source->timed_out) {
-        *error = apr_psprintf(pool, "%s: no complete answer in time; check the server's load and "
-                                    "the network, or raise CEPTimeout",
+        *error = apr_psprintf(pool,
+                              "%s: no complete answer in time; check the server's load and "
+                              "the network, or raise CEPTimeout",
                               step);
         return APR_TIMEUP;
     }
@@ -299,23 +298,6 @@ static int set_options(LDAP *ld)
     return failed;
 }
 
-/* TLS 1.2 and later. GnuTLS knows no LDAP_OPT_X_TLS_PROTOCOL_MIN, only its priority strings. */
-static int set_tls_versions(LDAP *ld)
-{
-    char *package = NULL;
-    int failed;
-
-    ldap_get_option(ld, LDAP_OPT_X_TLS_PACKAGE, &package);
-    if (package && strcmp(package, "GnuTLS") == 0)
-        failed = ldap_set_option(ld, LDAP_OPT_X_TLS_CIPHER_SUITE,
-                                 "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2");
-    else
-        failed = ldap_set_option(ld, LDAP_OPT_X_TLS_CIPHER_SUITE, NULL) ||
-                 set_number(ld, LDAP_OPT_X_TLS_PROTOCOL_MIN, LDAP_OPT_X_TLS_PROTOCOL_TLS1_2);
-    ldap_memfree(package);
-    return failed != LDAP_OPT_SUCCESS;
-}
-
 /*
  * REQUIRE_SAN is no detail: with "never", which LDAPTLS_REQSAN can set, libldap 2.5 with GnuTLS
  * takes any name for the right one. "try": where a certificate has alternative names, they decide.
@@ -333,7 +315,7 @@ static int set_tls_options(LDAP *ld, const char *ca_file)
     /* Not every TLS library knows these two; where they are refused, nothing was set either. */
     ldap_set_option(ld, LDAP_OPT_X_TLS_CRLFILE, NULL);
     ldap_set_option(ld, LDAP_OPT_X_TLS_PEERKEY_HASH, NULL);
-    failed |= set_tls_versions(ld);
+    failed |= ldap_set_option(ld, LDAP_OPT_X_TLS_CIPHER_SUITE, NULL) != LDAP_OPT_SUCCESS;
     failed |= set_number(ld, LDAP_OPT_X_TLS_NEWCTX, 0);
     return failed;
 }
@@ -368,6 +350,31 @@ static apr_status_t prepare_tls(struct ldap_source *source,
     return APR_SUCCESS;
 }
 
+/*
+ * TLS 1.0 and 1.1 are no longer TLS (RFC 8996). Refused after the handshake and before anything is
+ * sent, because libldap with GnuTLS has no LDAP_OPT_X_TLS_PROTOCOL_MIN, and loses memory with each
+ * connection that names a LDAP_OPT_X_TLS_CIPHER_SUITE.
+ */
+static apr_status_t check_tls_version(struct ldap_source *source, apr_pool_t *pool,
+                                      const char **error)
+{
+    static const char *const old[] = {"TLS1.0", "TLS1.1", "TLSv1", "TLSv1.0", "TLSv1.1"};
+    char *version = NULL;
+    int refused;
+    size_t i;
+
+    ldap_get_option(source->ld, LDAP_OPT_X_TLS_VERSION, &version);
+    refused = !version || strncmp(version, "TLS", 3) != 0;
+    for (i = 0; !refused && i < sizeof(old) / sizeof(old[0]); i++)
+        refused = strcmp(version, old[i]) == 0;
+    if (refused)
+        *error = apr_psprintf(pool, "the server speaks %s only; enable TLS 1.2 or later there",
+                              version ? version : "an unknown version of TLS");
+    if (version)
+        ldap_memfree(version);
+    return refused ? APR_EGENERAL : APR_SUCCESS;
+}
+
 static apr_status_t start_tls(struct ldap_source *source, int extended_operation,
                               apr_time_t deadline, apr_pool_t *pool, const char **error)
 {
@@ -383,7 +390,7 @@ static apr_status_t start_tls(struct ldap_source *source, int extended_operation
     }
     rc = ldap_install_tls(source->ld);
     if (rc == LDAP_SUCCESS)
-        return APR_SUCCESS;
+        return check_tls_version(source, pool, error);
     return fail(source, "TLS handshake", rc, diagnostic(source, pool),
                 certificate_hint(source, pool), pool, error);
 }
@@ -451,9 +458,9 @@ static apr_status_t bind_simple(struct ldap_source *source,
     return status == APR_NOTFOUND ? APR_EGENERAL : status;
 }
 
-/* EXTERNAL is one message with an empty identity (RFC 4422 appendix A); it needs no SASL library. */
-static apr_status_t bind_external(struct ldap_source *source, apr_pool_t *pool,
-                                  const char **error)
+/* EXTERNAL is one message with an empty identity (RFC 4422 appendix A); it needs no SASL library.
+ */
+static apr_status_t bind_external(struct ldap_source *source, apr_pool_t *pool, const char **error)
 {
     char nobody[1] = "";
     struct berval credentials = {0, nobody};
@@ -500,8 +507,8 @@ static apr_status_t make_handle(struct ldap_source *source, apr_pool_t *pool, co
     ber_len_t largest = CEP_DIRECTORY_MAX_PDU;
     const char *host = source->url.host ? source->url.host : "localhost";
     int ipv6 = strchr(host, ':') != NULL, rc;
-    const char *url = apr_psprintf(pool, "ldap://%s%s%s:%u", ipv6 ? "[" : "", host,
-                                   ipv6 ? "]" : "", source->url.port);
+    const char *url = apr_psprintf(pool, "ldap://%s%s%s:%u", ipv6 ? "[" : "", host, ipv6 ? "]" : "",
+                                   source->url.port);
     Sockbuf *sockbuf = NULL;
 
     /* The URL is what libldap checks the certificate's names against; it does not connect. */
@@ -680,9 +687,8 @@ static apr_status_t take_values(struct search *search, struct cep_entry *entry,
     size_t i;
 
     if (more < 0)
-        return search_fails(search, apr_psprintf(search->pool,
-                                                 "the server sent \"%s\" out of order",
-                                                 description));
+        return search_fails(
+            search, apr_psprintf(search->pool, "the server sent \"%s\" out of order", description));
     for (i = 0; values && values[i].bv_val; i++) {
         apr_status_t status = count_octets(search, values[i].bv_len + OVERHEAD_OF_A_VALUE);
 
@@ -698,8 +704,7 @@ static apr_status_t take_values(struct search *search, struct cep_entry *entry,
         struct range *range = apr_array_push(search->ranges);
 
         range->entry = entry;
-        range->attribute =
-            apr_pstrmemdup(search->pool, description, strcspn(description, ";"));
+        range->attribute = apr_pstrmemdup(search->pool, description, strcspn(description, ";"));
         range->next = next;
     }
     return APR_SUCCESS;
@@ -735,8 +740,7 @@ static apr_status_t take_attributes(struct search *search, LDAPMessage *message,
 }
 
 /* Take one entry in: a new one, or the rest of continued->entry. */
-static apr_status_t take_entry(struct search *search, LDAPMessage *message,
-                               struct range *continued)
+static apr_status_t take_entry(struct search *search, LDAPMessage *message, struct range *continued)
 {
     struct cep_entry *entry;
     apr_status_t status;
@@ -870,16 +874,15 @@ static apr_status_t complete_ranges(struct search *search)
             char *attributes[2] = {NULL, NULL};
             apr_uint32_t before = range.next;
 
-            attributes[0] =
-                apr_psprintf(search->pool, "%s;range=%u-*", range.attribute, before);
+            attributes[0] = apr_psprintf(search->pool, "%s;range=%u-*", range.attribute, before);
             status = search_once(search, range.entry->dn, CEP_SCOPE_BASE, "(objectClass=*)",
                                  attributes, &range, NULL);
             if (status == APR_SUCCESS && range.next == before)
-                status = search_fails(search,
-                                      apr_psprintf(search->pool,
-                                                   "the server did not send the values of %s "
-                                                   "from the %u. on; did the entry change?",
-                                                   range.attribute, before));
+                status =
+                    search_fails(search, apr_psprintf(search->pool,
+                                                      "the server did not send the values of %s "
+                                                      "from the %u. on; did the entry change?",
+                                                      range.attribute, before));
         }
         if (status == APR_NOTFOUND) /* the base does exist: this is another entry that has gone */
             status = APR_EGENERAL;
@@ -898,8 +901,8 @@ static apr_status_t ldap_query(void *opaque, const struct cep_query *query, apr_
 
     search.pool = pool;
     search.error = error;
-    search.step = *query->base ? apr_psprintf(pool, "searching \"%s\"", query->base)
-                               : "reading the root DSE";
+    search.step =
+        *query->base ? apr_psprintf(pool, "searching \"%s\"", query->base) : "reading the root DSE";
     search.entries = apr_array_make(pool, 8, sizeof(struct cep_entry *));
     search.ranges = apr_array_make(pool, 1, sizeof(struct range));
     if (!filter)
@@ -918,8 +921,8 @@ static apr_status_t ldap_query(void *opaque, const struct cep_query *query, apr_
 
 /* OpenLDAP names no configuration partition: one is looked for at and below its suffixes. */
 static apr_status_t ldap_find_configuration(void *opaque, const struct cep_entry *root,
-                                            apr_time_t deadline, const char **dn,
-                                            apr_pool_t *pool, const char **error)
+                                            apr_time_t deadline, const char **dn, apr_pool_t *pool,
+                                            const char **error)
 {
     static const char *const nothing[] = {NULL};
     const struct cep_attribute *contexts =

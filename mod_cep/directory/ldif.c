@@ -16,16 +16,16 @@ struct parser {
     const char *name;
     char *text;
     apr_size_t length, at;
-    unsigned line;      /* number of the physical line at at */
-    apr_pool_t *pool;   /* of the entries */
+    unsigned line;    /* number of the physical line at at */
+    apr_pool_t *pool; /* of the entries */
     const char **error;
 
-    char *logical;      /* one unfolded line, in place, NUL-terminated */
+    char *logical; /* one unfolded line, in place, NUL-terminated */
     apr_size_t logical_length;
     unsigned logical_line;
 
     apr_array_header_t *entries;
-    apr_hash_t *by_dn;  /* canonical DN to struct cep_ldif_entry *, for duplicates */
+    apr_hash_t *by_dn;           /* canonical DN to struct cep_ldif_entry *, for duplicates */
     struct cep_ldif_entry *open; /* the record that is being read */
 };
 

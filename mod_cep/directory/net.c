@@ -310,8 +310,8 @@ static apr_status_t cannot_connect(const char *where, apr_pool_t *pool, const ch
     return status == ETIMEDOUT ? APR_TIMEUP : status;
 }
 
-static apr_status_t connect_tcp(int *fd, int *local, const struct cep_url *url,
-                                apr_time_t deadline, apr_pool_t *pool, const char **error)
+static apr_status_t connect_tcp(int *fd, int *local, const struct cep_url *url, apr_time_t deadline,
+                                apr_pool_t *pool, const char **error)
 {
     struct lookup *lookup;
     apr_status_t status = find_addresses(&lookup, url, deadline, pool, error);
@@ -331,8 +331,8 @@ static apr_status_t connect_tcp(int *fd, int *local, const struct cep_url *url,
         *local = is_loopback(address->ai_addr);
     }
     if (*fd < 0)
-        status = cannot_connect(apr_psprintf(pool, "%s port %u", url->host, url->port), pool,
-                                error);
+        status =
+            cannot_connect(apr_psprintf(pool, "%s port %u", url->host, url->port), pool, error);
 done:
     if (lookup)
         let_go(lookup);

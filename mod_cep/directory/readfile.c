@@ -71,8 +71,7 @@ apr_status_t cep_read_file(const char *path, apr_size_t max, char **data, apr_si
         (*data)[*len] = 0;
         if (*len == room) {
             explicit_bzero(*data, room);
-            *error = apr_psprintf(pool, "%s: grew while it was read; replace it by renaming",
-                                  path);
+            *error = apr_psprintf(pool, "%s: grew while it was read; replace it by renaming", path);
             status = APR_EGENERAL;
         }
         goto done;

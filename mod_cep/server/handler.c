@@ -174,7 +174,8 @@ static int answer(request_rec *r, const struct cep_dir_config *conf,
         (apr_uint32_t)(conf->next_update == CEP_UNSET ? CEP_DEFAULT_NEXT_UPDATE
                                                       : conf->next_update);
     cep_snapshot_select(&selection, snapshot, &caller->token, request, r->pool);
-    body = cep_snapshot_answer(snapshot, &selection, &instance, request->message_id, r->pool);
+    body = cep_snapshot_answer(snapshot, &selection, &instance, request->message_id,
+                               conf->localized_names == 1 ? request->language : NULL, r->pool);
     ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                   "CEP0600: user=%s directory=%s policies=%d cas=%d bytes=%" APR_SIZE_T_FMT
                   " microseconds=%" APR_TIME_T_FMT,

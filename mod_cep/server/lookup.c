@@ -17,8 +17,9 @@
 
 struct cep_lookup {
     const struct cep_source *source;
+    struct cep_directory_config config;
     apr_reslist_t *slots;
-    const char *file; /* the LDIF's path when the source is a file */
+    const char *file; /* the store's copy of the LDIF when the source is a file */
 };
 
 /*
@@ -59,11 +60,17 @@ struct cep_lookup *cep_lookup_make(apr_pool_t *pchild, const struct cep_source *
 {
     struct cep_lookup *lookup = apr_pcalloc(pchild, sizeof(*lookup));
     const char *first = APR_ARRAY_IDX(source->directory.urls, 0, const char *);
-    int most;
+    int most = LDAP_CONNECTIONS;
 
     lookup->source = source;
-    lookup->file = cep_directory_url_path(first);
-    most = lookup->file ? 1 : LDAP_CONNECTIONS;
+    lookup->config = source->directory;
+    if (cep_directory_url_path(first)) {
+        most = 1;
+        lookup->file = source->store->entries_path;
+        lookup->config.urls = apr_array_make(pchild, 1, sizeof(const char *));
+        APR_ARRAY_PUSH(lookup->config.urls, const char *) =
+            apr_pstrcat(pchild, "file:", lookup->file, NULL);
+    }
     if (apr_reslist_create(&lookup->slots, 0, most, most, 0, make_slot, drop_slot, NULL, pchild) !=
         APR_SUCCESS)
         return NULL;
@@ -105,8 +112,8 @@ static apr_status_t fill_slot(const struct cep_lookup *lookup, struct slot *slot
         return rv;
     }
     slot->file = file;
-    rv = cep_directory_open(&slot->directory, &lookup->source->directory, &lookup->source->log,
-                            slot->pool, &open_error);
+    rv = cep_directory_open(&slot->directory, &lookup->config, &lookup->source->log, slot->pool,
+                            &open_error);
     if (rv != APR_SUCCESS) {
         *error = apr_pstrdup(pool, open_error);
         slot->directory = NULL;
@@ -118,7 +125,7 @@ static apr_status_t fill_slot(const struct cep_lookup *lookup, struct slot *slot
 apr_status_t cep_lookup_caller(struct cep_caller **caller, struct cep_lookup *lookup,
                                const char *user, apr_pool_t *pool, const char **error)
 {
-    const struct cep_directory_config *config = &lookup->source->directory;
+    const struct cep_directory_config *config = &lookup->config;
     struct slot *slot;
     void *resource;
     apr_status_t rv = apr_reslist_acquire(lookup->slots, &resource);

@@ -3,8 +3,6 @@
 /* SOAP 1.2 faults. Codes and actions are what Microsoft's own service sends where that is known. */
 #include "request.h"
 
-#include <string.h>
-
 #include <apr_strings.h>
 
 #define ACTION_SOAP       CEP_NS_WSA "/soap/fault"

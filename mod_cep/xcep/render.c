@@ -5,7 +5,7 @@
  * its place, nil when it has no value, and no list is empty: Windows refuses the whole answer
  * otherwise (WS_E_INVALID_FORMAT). [MS-XCEP] 3.1.4.1.3.
  */
-#include "request.h"
+#include "cep_xcep.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -269,9 +269,8 @@ static void print_attribute(const struct cep_attribute *attribute, apr_pool_t *p
 
     for (i = 0; i < values->nelts; i++) {
         struct cep_value *value = &APR_ARRAY_IDX(values, i, struct cep_value);
-        const char *dn = holds_dns(attribute->name)
-                             ? cep_dn_normalize((const char *)value->data, pool)
-                             : NULL;
+        const char *dn =
+            holds_dns(attribute->name) ? cep_dn_normalize((const char *)value->data, pool) : NULL;
 
         if (dn) {
             value->data = (const unsigned char *)dn;
@@ -304,8 +303,7 @@ static void print_entry(const struct request *request, const struct cep_entry *e
     qsort(attributes->elts, (size_t)attributes->nelts, sizeof(struct cep_attribute),
           compare_attributes);
     for (i = 0; i < attributes->nelts; i++) {
-        const struct cep_attribute *attribute =
-            &APR_ARRAY_IDX(attributes, i, struct cep_attribute);
+        const struct cep_attribute *attribute = &APR_ARRAY_IDX(attributes, i, struct cep_attribute);
 
         if (is_wanted(request, attribute->name))
             print_attribute(attribute, pool);

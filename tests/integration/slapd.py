@@ -209,15 +209,26 @@ class Slapd:
     "limits dn.exact=... size.soft=5 size.hard=5 size.prtotal=unlimited". root_dse: attributes to
     add to the root DSE as {name: value or list}; the default names the partitions as AD does, {}
     makes it one of OpenLDAP. anonymous: what an unbound caller may do, a level of slapd.access(5).
+    global_options: more lines for slapd.conf's global section.
     """
 
     password = "Adm1n-Passw0rd"
 
-    def __init__(self, directory, ldif, tls=None, options=(), root_dse=None, anonymous="read"):
+    def __init__(
+        self,
+        directory,
+        ldif,
+        tls=None,
+        options=(),
+        root_dse=None,
+        anonymous="read",
+        global_options=(),
+    ):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.tls = tls
         self.options = list(options)
+        self.global_options = list(global_options)
         self.anonymous = anonymous
         text = str(ldif)
         if "\n" not in text:
@@ -266,9 +277,10 @@ class Slapd:
                 f"TLSCertificateFile {self.tls.certificate}",
                 f"TLSCertificateKeyFile {self.tls.key}",
             ]
+        lines += self.global_options
         local = f"gidNumber={os.getgid()}+uidNumber={os.getuid()},cn=peercred,cn=external,cn=auth"
         lines += [
-            f'access to dn.base="" by * {self.anonymous}',
+            f'access to dn.base="" by users read by * {self.anonymous}',
             "database mdb",
             "maxsize 268435456",
             f'suffix "{self.suffix}"',

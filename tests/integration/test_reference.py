@@ -41,7 +41,7 @@ def forest(shared, *more):
     """The forest's entries; its CA publishes every template and can be reached."""
     entries = ldif.read(*[os.path.join(shared, name) for name in FOREST + more])
     add_account(entries, "ea", 5001, 513, 512, ("Enterprise Admins",))
-    add_account(entries, "RODC1$", 5002, 521, 0x5011000)
+    add_account(entries, "RODC1$", 5002, 521, 0x5001000)
     ca = ldif.find(entries, CA, "pKIEnrollmentService")
     ca.set("msPKI-Enrollment-Servers",
            "1\n2\n0\nhttps://adcs.dom.local/dom-ADCS-CA_CES_Kerberos/service.svc/CES\n0",

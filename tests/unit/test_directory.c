@@ -160,8 +160,7 @@ static apr_status_t open_text(struct cep_directory **directory, const char *text
                               const char **error)
 {
     const char *path = write_file(text);
-    struct cep_directory_config config =
-        config_for(apr_pstrcat(pool, "file:", path, NULL), NULL);
+    struct cep_directory_config config = config_for(apr_pstrcat(pool, "file:", path, NULL), NULL);
     apr_status_t status = cep_directory_open(directory, &config, NULL, pool, error);
 
     unlink(path);
@@ -218,14 +217,12 @@ static void test_order_of_urls(void **state)
     cep_directory_close(directory);
 
     config = config_for("file:/nonexistent/a", "ldap://dc1/DC=corp");
-    assert_int_not_equal(cep_directory_open(&directory, &config, &log, pool, &error),
-                         APR_SUCCESS);
+    assert_int_not_equal(cep_directory_open(&directory, &config, &log, pool, &error), APR_SUCCESS);
     assert_non_null(strstr(error, "file:/nonexistent/a: "));
     assert_non_null(strstr(error, "; ldap://dc1/DC=corp: "));
 
     config = config_for(NULL, NULL);
-    assert_int_not_equal(cep_directory_open(&directory, &config, NULL, pool, &error),
-                         APR_SUCCESS);
+    assert_int_not_equal(cep_directory_open(&directory, &config, NULL, pool, &error), APR_SUCCESS);
     assert_non_null(strstr(error, "CEPURL"));
     unlink(path);
 }
@@ -236,8 +233,8 @@ static void test_identity(void **state)
         const char *text, *configuration, *domain, *dns, *netbios, *forest;
         int active_directory;
     } cases[] = {
-        {CONFIGURATION, "CN=Configuration,DC=corp,DC=example", "DC=corp,DC=example",
-         "corp.example", NULL, "cn=configuration,dc=corp,dc=example", 0},
+        {CONFIGURATION, "CN=Configuration,DC=corp,DC=example", "DC=corp,DC=example", "corp.example",
+         NULL, "cn=configuration,dc=corp,dc=example", 0},
         {"dn: CN=User, CN=Certificate Templates , CN=public key services,CN=Services,"
          "CN=Configuration, DC=Corp,DC=Example\ncn: User\n",
          "CN=Configuration, DC=Corp,DC=Example", "DC=Corp,DC=Example", "corp.example", NULL,
@@ -259,8 +256,8 @@ static void test_identity(void **state)
          "nCName: dc=EAST, dc=corp,dc=example\nnETBIOSName: EAST\n\n"
          "dn: CN=C,CN=Partitions,CN=Configuration,DC=corp,DC=example\nobjectClass: crossRef\n"
          "nCName: dc=corp,dc=example\nnETBIOSName: CORP\n",
-         "CN=Configuration,DC=corp,DC=example", "DC=east,DC=corp,DC=example",
-         "east.corp.example", "EAST", "cn=configuration,dc=corp,dc=example", 1},
+         "CN=Configuration,DC=corp,DC=example", "DC=east,DC=corp,DC=example", "east.corp.example",
+         "EAST", "cn=configuration,dc=corp,dc=example", 1},
         {CONFIGURATION
          "dn: CN=C,CN=Partitions,CN=Configuration,DC=corp,DC=example\nobjectClass: crossRef\n"
          "nCName: DC=corp,DC=example\nnETBIOSName: CORP\n",
@@ -301,8 +298,7 @@ static void test_no_configuration(void **state)
     assert_non_null(strstr(error, ":2: "));
 }
 
-static const char forest[] =
-    CONFIGURATION
+static const char forest[] = CONFIGURATION
     "dn: DC=corp,DC=example\nobjectClass: top\nobjectClass: domainDNS\ndc: corp\n\n"
     "dn: CN=Users,DC=corp,DC=example\nobjectClass: container\ncn: Users\n\n"
     "dn: CN=Alice,CN=Users,DC=corp,DC=example\nobjectClass: top\nobjectClass: user\n"
@@ -373,8 +369,8 @@ static void test_queries(void **state)
         {"DC=corp,DC=example", CEP_SCOPE_SUBTREE, NULL, "sAMAccountName", "alice\0", 6, ""},
         {"DC=corp,DC=example", CEP_SCOPE_SUBTREE, NULL, "sAMAccountName", "*", 1, ""},
         {"DC=corp,DC=example", CEP_SCOPE_SUBTREE, NULL, "displayName", "*", 1, "ohara"},
-        {"DC=corp,DC=example", CEP_SCOPE_SUBTREE, NULL, "userPrincipalName",
-         "alice@CORP.example", 18, "alice"},
+        {"DC=corp,DC=example", CEP_SCOPE_SUBTREE, NULL, "userPrincipalName", "alice@CORP.example",
+         18, "alice"},
         {"DC=corp,DC=example", CEP_SCOPE_SUBTREE, NULL, "description", "SAME", 4, "alice Team"},
         {"DC=corp,DC=example", CEP_SCOPE_SUBTREE, "group", "member",
          "CN=Alice,CN=Users,DC=corp,DC=example", 36, "Team"},
@@ -384,19 +380,18 @@ static void test_queries(void **state)
          "cn=TEAM,cn=users,dc=corp,dc=example", 35, "alice"},
         {"DC=corp,DC=example", CEP_SCOPE_SUBTREE, NULL, "objectSid", sid, 12, "alice"},
         {"DC=corp,DC=example", CEP_SCOPE_SUBTREE, NULL, "objectSid", sid, 11, ""},
-        {"CN=Alice,CN=Users,DC=corp,DC=example", CEP_SCOPE_BASE, NULL, "sAMAccountName",
-         "alice", 5, "alice"},
-        {"CN=Alice,CN=Users,DC=corp,DC=example", CEP_SCOPE_BASE, NULL, "sAMAccountName", "bob",
-         3, ""},
+        {"CN=Alice,CN=Users,DC=corp,DC=example", CEP_SCOPE_BASE, NULL, "sAMAccountName", "alice", 5,
+         "alice"},
+        {"CN=Alice,CN=Users,DC=corp,DC=example", CEP_SCOPE_BASE, NULL, "sAMAccountName", "bob", 3,
+         ""},
     };
     struct cep_directory *directory = must_open(forest);
     size_t i;
 
     (void)state;
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        const char *found =
-            find(directory, cases[i].base, cases[i].scope, cases[i].object_class,
-                 cases[i].attribute, cases[i].value, cases[i].length);
+        const char *found = find(directory, cases[i].base, cases[i].scope, cases[i].object_class,
+                                 cases[i].attribute, cases[i].value, cases[i].length);
 
         if (strcmp(found, cases[i].found) != 0)
             fail_msg("case %d: \"%s\"", (int)i, found);
@@ -414,19 +409,19 @@ static void test_token_groups(void **state)
     const char *error;
 
     (void)state;
-    assert_int_equal(cep_directory_query(directory, &query, APR_USEC_PER_SEC, &entries, pool,
-                                         &error),
-                     APR_SUCCESS);
+    assert_int_equal(
+        cep_directory_query(directory, &query, APR_USEC_PER_SEC, &entries, pool, &error),
+        APR_SUCCESS);
     query.scope = CEP_SCOPE_SUBTREE;
-    assert_int_not_equal(cep_directory_query(directory, &query, APR_USEC_PER_SEC, &entries, pool,
-                                             &error),
-                         APR_SUCCESS);
+    assert_int_not_equal(
+        cep_directory_query(directory, &query, APR_USEC_PER_SEC, &entries, pool, &error),
+        APR_SUCCESS);
     assert_non_null(strstr(error, "base scope"));
     assert_false(cep_directory_usable(directory));
     query.scope = CEP_SCOPE_BASE;
-    assert_int_not_equal(cep_directory_query(directory, &query, APR_USEC_PER_SEC, &entries, pool,
-                                             &error),
-                         APR_SUCCESS);
+    assert_int_not_equal(
+        cep_directory_query(directory, &query, APR_USEC_PER_SEC, &entries, pool, &error),
+        APR_SUCCESS);
     assert_non_null(strstr(error, "closed"));
 }
 
@@ -451,7 +446,7 @@ static void test_many_entries(void **state)
     before = apr_time_now();
     for (i = 0; i < LOOKUPS; i++) {
         struct cep_query query = {"DC=corp,DC=example", CEP_SCOPE_SUBTREE, "user",
-                                  "sAMAccountName", {NULL, 0}, NULL};
+                                  "sAMAccountName",     {NULL, 0},         NULL};
         apr_array_header_t *entries;
         const char *error;
         apr_pool_t *round;
@@ -473,10 +468,13 @@ static void test_many_entries(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_urls),          cmocka_unit_test(test_url_path),
-        cmocka_unit_test(test_order_of_urls), cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_urls),
+        cmocka_unit_test(test_url_path),
+        cmocka_unit_test(test_order_of_urls),
+        cmocka_unit_test(test_identity),
         cmocka_unit_test(test_no_configuration),
-        cmocka_unit_test(test_queries),       cmocka_unit_test(test_token_groups),
+        cmocka_unit_test(test_queries),
+        cmocka_unit_test(test_token_groups),
         cmocka_unit_test(test_many_entries),
     };
 

@@ -73,8 +73,7 @@ static void test_accepted(void **state)
         "version: 1\ndn: DC=a\nx: value\n",
         "version: 1\n\n\n\ndn: DC=a\nx: value\n\n\n",
         "\n\n# note\n\ndn: DC=a\nx: value\n",
-        "\xef\xbb\xbf"
-        "dn: DC=a\nx: value\n",
+        "\xef\xbb\xbf\x64n: DC=a\nx: value\n", /* a byte order mark, "dn:" */
         "# note\n folded\n  twice\ndn: DC=a\nx: value\n",
         "dn: DC=a\n# note\nx: value\n#",
         "dn: DC=a\nx: va\n lue\n",

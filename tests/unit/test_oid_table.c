@@ -224,6 +224,26 @@ static void test_odd_oid_objects(void **state)
     }
 }
 
+/* Of several names in one language the first by octets, whatever the server's order. */
+static void test_localized_twice(void **state)
+{
+    static const struct given given[] = {
+        {"msPKI-OIDLocalizedName", "1031,Zweiter", 0},
+        {"msPKI-OIDLocalizedName", "1036,Autre", 0},
+        {"msPKI-OIDLocalizedName", "1031,Erster", 0},
+        END,
+    };
+    struct cep_policy *policy = cep_policy_make(*state, 0, NULL);
+    const apr_array_header_t *names;
+
+    add_oid(policy, "CN=O", given);
+    cep_policy_finish(policy);
+    names = APR_ARRAY_IDX(policy->oids, 0, struct cep_enterprise_oid *)->localized;
+    assert_int_equal(names->nelts, 2);
+    assert_int_equal(APR_ARRAY_IDX(names, 0, struct cep_localized_name).lcid, 1031);
+    assert_string_equal(APR_ARRAY_IDX(names, 0, struct cep_localized_name).name, "Erster");
+}
+
 /* The container of the OID objects is one itself: it has the forest's OID and nothing else. */
 static void test_container(void **state)
 {
@@ -258,7 +278,7 @@ static void test_same_oid_objects(void **state)
 /* A directory with something of everything; begin says which entry comes first. */
 static const char *load_from(apr_pool_t *pool, int begin, int step)
 {
-    static const struct given odd[] = {{"cn", "Odd", 0}, {"pKIDefaultCSPs", "x,", 0}, END};
+    static const struct given odd[] = {{"cn", "Odd", 0}, {"pKIDefaultCSPs", "1,", 0}, END};
     static const struct given broken[] = {{"cn", "Broken", 0}, {"revision", "0", 0}, END};
     static const struct given upper[] = {{"cn", "USER", 0}, END};
     static const struct given lower[] = {
@@ -319,6 +339,7 @@ int main(void)
         cmocka_unit_test(test_forest_names),
         cmocka_unit_test(test_ra_rows),
         cmocka_unit_test(test_odd_oid_objects),
+        cmocka_unit_test(test_localized_twice),
         cmocka_unit_test(test_container),
         cmocka_unit_test(test_same_oid_objects),
         cmocka_unit_test(test_order_of_entries),

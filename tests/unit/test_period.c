@@ -60,10 +60,33 @@ static void test_periods(void **state)
     }
 }
 
+/* Each reason is told for what it is. */
+static void test_reasons(void **state)
+{
+    static const struct {
+        const char *octets, *reason;
+    } reasons[] = {
+        {"\x00\xc0\xc6\x78\xd1\x1e\x01\x00", "is not stored as a negative number"},
+        {"\x00\x00\x00\x00\x00\x00\x00\x80", "means for ever"},
+        {"\xff\xff\xff\xff\xff\xff\xff\xff", "is shorter than a second"},
+        {"\x00\x00\x00\x00\x00\x00\x00\x00", "is zero"},
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        struct cep_value value = {(const unsigned char *)reasons[i].octets, 8};
+        apr_uint64_t seconds = 0;
+
+        assert_string_equal(cep_period_read(&value, &seconds), reasons[i].reason);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_periods),
+        cmocka_unit_test(test_reasons),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -137,16 +137,16 @@ static void test_certificate_ties(void **state)
 {
     const struct fixture *fixture = *state;
     struct cep_value c[] = {
-        certificate(fixture, 1, -YEAR, YEAR),
-        certificate(fixture, 2, -YEAR, 2 * YEAR),
+        certificate(fixture, 1, -YEAR, YEAR), certificate(fixture, 2, -YEAR, 2 * YEAR),
         certificate(fixture, 3, -YEAR, 2 * YEAR),
+        certificate(fixture, 400000, -YEAR, 2 * YEAR), /* longer */
     };
-    struct cep_value turned[] = {c[2], c[1], c[0]};
-    int first = chosen(load(fixture, NULL, c, 3, NULL), c, 3);
+    struct cep_value turned[] = {c[3], c[2], c[1], c[0]};
+    int first = chosen(load(fixture, NULL, c, 4, NULL), c, 4);
 
     assert_int_not_equal(first, 0); /* of equal beginnings the later end */
     assert_true(first > 0);
-    assert_int_equal(chosen(load(fixture, NULL, turned, 3, NULL), c, 3), first);
+    assert_int_equal(chosen(load(fixture, NULL, turned, 4, NULL), c, 4), first);
 }
 
 static void test_octets_behind_certificate(void **state)
@@ -387,6 +387,23 @@ static void test_unknown_templates(void **state)
     assert_int_equal(cep_finding_level(finding), CEP_LOG_INFO);
 }
 
+/* One OID, two templates: the one that a CA publishes is offered, though its name comes later. */
+static void test_shared_oid(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct cep_value good = certificate(fixture, 1, -YEAR, YEAR);
+    static const struct given names[] = {{"certificateTemplates", "Zeta", 0}, END};
+    struct cep_policy *policy = cep_policy_make(fixture->pool, apr_time_from_sec(NOW), NULL);
+
+    add_named_template(policy, "Alpha", "1.2.3");
+    add_named_template(policy, "Zeta", "1.2.3");
+    add_ca(policy, "CN=A", names, good);
+    cep_policy_finish(policy);
+    assert_int_equal(policy->templates->nelts, 1);
+    assert_string_equal(template_at(policy, 0)->cn, "Zeta");
+    assert_string_equal(finding_of(policy, "CEP0315")->name, "Alpha");
+}
+
 static void test_same_cn(void **state)
 {
     const struct fixture *fixture = *state;
@@ -441,6 +458,7 @@ int main(void)
         cmocka_unit_test(test_odd_cas),
         cmocka_unit_test(test_publication),
         cmocka_unit_test(test_unknown_templates),
+        cmocka_unit_test(test_shared_oid),
         cmocka_unit_test(test_same_cn),
     };
 

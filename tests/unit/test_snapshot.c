@@ -141,7 +141,7 @@ static void test_numbers_are_checked_behind_a_good_digest(void **state)
                 struct cep_instance instance = {"{id}", NULL, 8};
 
                 cep_snapshot_select(&selection, snapshot, &token, &request, sub);
-                cep_snapshot_answer(snapshot, &selection, &instance, NULL, sub);
+                cep_snapshot_answer(snapshot, &selection, &instance, NULL, "de-DE", sub);
                 accepted++;
             } else {
                 refused++;

@@ -478,14 +478,18 @@ class Directory:
         result = {sid, "S-1-1-0", "S-1-5-2", "S-1-5-15"}
         if not sid.endswith("-501"):  # Guest is not an authenticated user
             result.add("S-1-5-11")
-        if account.integer("userAccountControl", 0) & 0x2000:
+        domain, control = sid.rsplit("-", 1)[0], account.integer("userAccountControl", 0)
+        if control & 0x2000:
             result.add("S-1-5-9")
+        # Read-only domain controllers are in a group that lists no members: [MS-ADTS] 6.1.1.6.14.
+        if control & 0x1000 and control & 0x04000000:
+            result.add(domain + "-498")
         for attribute in ("tokenGroups", "sIDHistory"):
             result |= {sd.sid_from_bytes(value) for value in account.values(attribute)}
         primary = account.integer("primaryGroupID")
         waiting, seen = [account.dn], set()
         if primary:
-            primary_sid = "%s-%d" % (sid.rsplit("-", 1)[0], primary)
+            primary_sid = "%s-%d" % (domain, primary)
             result.add(primary_sid)
             waiting += [entry.dn for entry in self.entries if entry.is_a("group")
                         and entry.value("objectSid") == sd.sid_to_bytes(primary_sid)]

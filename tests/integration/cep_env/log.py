@@ -16,8 +16,8 @@ FATAL = re.compile(r"Segmentation fault|exit signal|glibc detected|Assertion|dou
 
 
 # httpd's own, and no trouble: a child of the event MPM that is told to end while a connection
-# goes into keep-alive closes the pollset under it.
-USUAL = re.compile(r"AH03093")
+# goes into keep-alive or is being closed takes the pollset from under it.
+USUAL = re.compile(r"AH0309[23]: \w+: apr_pollset_add failure")
 
 
 class LogLine:
