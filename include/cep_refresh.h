@@ -28,8 +28,7 @@ apr_status_t cep_refresh_run(struct cep_refresh_result *result,
                              const struct cep_store *store, const struct cep_log *log,
                              apr_pool_t *pool, const char **error);
 
-/* Hand each finding of the snapshot to log: warnings for what is left out and
- * for what concerns the directory as a whole, info for the rest. */
+/* Hand each finding of the snapshot to log: loud as cep_finding_level() says. */
 void cep_refresh_tell(const struct cep_snapshot *snapshot, const char *directory,
                       const struct cep_log *log);
 

@@ -191,9 +191,8 @@ void cep_refresh_tell(const struct cep_snapshot *snapshot, const char *directory
 
     for (int i = 0; i < cep_snapshot_finding_count(snapshot); i++) {
         struct cep_finding finding = cep_snapshot_finding(snapshot, i);
-        int warn = finding.left_out || finding.kind == CEP_OBJECT_DIRECTORY;
 
-        cep_log(log, warn ? CEP_LOG_WARNING : CEP_LOG_INFO, 0, "%s: directory %s, %s \"%s\"%s: %s",
+        cep_log(log, cep_finding_level(&finding), 0, "%s: directory %s, %s \"%s\"%s: %s",
                 finding.code, directory, kinds[finding.kind], finding.name,
                 finding.left_out ? " is left out" : "", finding.text);
     }

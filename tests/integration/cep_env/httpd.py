@@ -11,6 +11,7 @@ Found by `apxs -q`, or by the environment:
 
 import os
 import pwd
+import random
 import shlex
 import shutil
 import signal
@@ -77,9 +78,15 @@ def daemon_user():
 
 
 def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """Below the range from which the system takes ports for connections that go out."""
+    while True:
+        port = random.randrange(15000, 32000)
+        with socket.socket() as sock:
+            try:
+                sock.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def directory_section(*urls, name="corp", refresh="1s", extra=()):
@@ -113,8 +120,9 @@ class Httpd:
         self.made_root = root is None
         self.root = root or tempfile.mkdtemp(prefix="cep-httpd-")
         os.chmod(self.root, 0o755)  # children of another user read files below it
-        self.port = free_port()
-        self.http_port = free_port()
+        self.port = self.http_port = free_port()
+        while self.http_port == self.port:
+            self.http_port = free_port()
         self.certificates = Certificates(self.root)
         self.log = ErrorLog(self.path("error.log"))
         self.cache = self.path("cache")
