@@ -451,4 +451,4 @@ const command_rec cep_directives[] = {
                  "On: names of OIDs in the client's language where the directory has them"),
     AP_INIT_TAKE1("CEPMaxRequestBody", set_max_body, NULL, INSTANCE,
                   "the largest request body in octets"),
-    {NULL}};
+    {.name = NULL}};

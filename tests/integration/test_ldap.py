@@ -12,7 +12,8 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from slapd import Slapd, find_slapd, make_certificates, read_ldif, split_dn, write_ldif  # noqa: E402
+from slapd import (  # noqa: E402
+    Slapd, find_slapd, make_certificates, read_ldif, split_dn, write_ldif)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "conf.d" / "sample.ldif"
@@ -131,7 +132,8 @@ def test_same_scopes(server, scope, object_class):
 
 def test_odd_values(tmp_path, tls):
     """What would change a filter or a DN if it were not escaped, and octets beside ASCII."""
-    odd = ["a*b", "(x)(cn=*)", "back\\slash", "nul\\00", "L\u00e4rm \u732b", " lead", "#7", "a+b,c=d;e"]
+    odd = ["a*b", "(x)(cn=*)", "back\\slash", "nul\\00", "L\u00e4rm \u732b", " lead", "#7"]
+    odd += ["a+b,c=d;e"]
     records = read_ldif(SAMPLE.read_text(encoding="utf-8"))
     for number, name in enumerate(odd):
         records.append(
@@ -390,7 +392,8 @@ def test_wrong_password(server, tls, tmp_path):
     wrong = tmp_path / "password"
     wrong.write_text("not this one\n")
     for way in [["--url", server.ldap], *secured(server)]:
-        error = fail(*way, "--ca-file", tls.ca, "--bind-dn", server.bind_dn, "--password-file", wrong)
+        bind = ["--bind-dn", server.bind_dn, "--password-file", wrong]
+        error = fail(*way, "--ca-file", tls.ca, *bind)
         assert "Invalid credentials (49)" in error
         assert "CEPBindPasswordFile" in error
         assert "not this one" not in error

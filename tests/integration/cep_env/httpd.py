@@ -266,6 +266,9 @@ class Httpd:
         process, self.process = self.process, None
         if process is None:
             return None
+        # A child of the event MPM that gets SIGTERM in the moment in which it closes a connection
+        # can crash in httpd's own code (seen without this module: 8 of 900). Not what we test.
+        time.sleep(0.05)
         process.send_signal(signal.SIGWINCH if graceful else signal.SIGTERM)
         try:
             status = process.wait(timeout)
