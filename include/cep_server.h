@@ -25,36 +25,38 @@ APLOG_USE_MODULE(cep);
 #define CEP_DEFAULT_MAX_BODY         65536
 #define CEP_DEFAULT_NEXT_UPDATE      8
 
+struct cep_drive;  /* a directory's refresh: background.c */
 struct cep_lookup; /* a process's connections for finding callers: lookup.c */
 
 /* One <CEPDirectory>: as configured, and what a process keeps for it. */
 struct cep_source {
     const char *name;
-    const char *defined_at;                 /* "file:line" */
+    const char *defined_at; /* "file:line" */
     struct cep_directory_config directory;
-    apr_array_header_t *configured_uris;    /* struct cep_configured_uri */
+    apr_array_header_t *configured_uris; /* struct cep_configured_uri */
     apr_interval_time_t refresh_interval;
     apr_interval_time_t max_stale;
-    struct cep_log log;                     /* to the main server's error log */
-    struct cep_store *store;                /* set in post_config */
-    struct cep_reader *reader;              /* set in child_init */
-    struct cep_lookup *lookup;              /* set in child_init */
+    struct cep_log log;        /* to the main server's error log */
+    struct cep_store *store;   /* set in post_config */
+    struct cep_drive *drive;   /* likewise */
+    struct cep_reader *reader; /* set in child_init */
+    struct cep_lookup *lookup; /* set in child_init */
 };
 
 /* Server-wide; only the main server's is used. */
 struct cep_server_config {
-    const char *cache_dir;        /* NULL: the default */
-    apr_array_header_t *sources;  /* struct cep_source * */
-    struct cep_source *section;   /* the <CEPDirectory> that is being read */
+    const char *cache_dir;       /* NULL: the default */
+    apr_array_header_t *sources; /* struct cep_source * */
+    struct cep_source *section;  /* the <CEPDirectory> that is being read */
 };
 
 /* Per Location. Members are NULL or CEP_UNSET where nothing was said. */
 #define CEP_UNSET (-1)
 struct cep_dir_config {
-    const char *policy;           /* name of a <CEPDirectory> */
-    const char *policy_name;      /* policyFriendlyName */
+    const char *policy;      /* name of a <CEPDirectory> */
+    const char *policy_name; /* policyFriendlyName */
     const char *policy_id;
-    int next_update;              /* hours */
+    int next_update; /* hours */
     int require_tls;
     int localized_names;
     apr_off_t max_body;

@@ -12,6 +12,7 @@
 #include "mod_watchdog.h"
 #include "unixd.h"
 
+#include <apr_atomic.h>
 #include <apr_file_info.h>
 #include <apr_strings.h>
 
@@ -26,15 +27,20 @@
 /* Memory of one run that is kept for the next. */
 #define KEEP_MEMORY (1024 * 1024)
 
+/* How long a child that ends waits for a run to end. */
+#define STOP_WAIT apr_time_from_sec(2)
+
 static APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) * get_watchdog;
 static APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) * register_callback;
 
 /* The state of one directory's refresh, in the process that runs it. */
-struct drive {
+struct cep_drive {
     const struct cep_source *source;
     apr_time_t next_run;
     apr_interval_time_t retry; /* 0: the last run went well */
     int told;                  /* the findings of the policy in force are in the log */
+    apr_uint32_t running;      /* atomic: a run is under way */
+    apr_uint32_t stopping;     /* atomic: the child ends, start nothing and say nothing */
 };
 
 static void tell_findings(const struct cep_source *source, apr_pool_t *pool)
@@ -48,7 +54,7 @@ static void tell_findings(const struct cep_source *source, apr_pool_t *pool)
         cep_refresh_tell(snapshot, source->name, &source->log);
 }
 
-static void after_success(struct drive *drive, const struct cep_refresh_result *result,
+static void after_success(struct cep_drive *drive, const struct cep_refresh_result *result,
                           apr_pool_t *pool)
 {
     const struct cep_source *source = drive->source;
@@ -64,7 +70,7 @@ static void after_success(struct drive *drive, const struct cep_refresh_result *
     drive->next_run = apr_time_now() + source->refresh_interval;
 }
 
-static void after_failure(struct drive *drive, apr_status_t rv, const char *error)
+static void after_failure(struct cep_drive *drive, apr_status_t rv, const char *error)
 {
     const struct cep_source *source = drive->source;
     apr_interval_time_t most = source->refresh_interval;
@@ -98,7 +104,8 @@ static apr_pool_t *make_run_pool(void)
     return pool;
 }
 
-static void run(struct drive *drive)
+/* One run. Called with `running` set. */
+static void run(struct cep_drive *drive)
 {
     const struct cep_source *source = drive->source;
     struct cep_refresh_result result;
@@ -109,7 +116,9 @@ static void run(struct drive *drive)
     if (pool)
         rv = cep_refresh_run(&result, &source->directory, source->configured_uris, source->store,
                              &source->log, pool, &error);
-    if (rv == APR_SUCCESS)
+    if (apr_atomic_read32(&drive->stopping))
+        ; /* libraries may have been taken down under the run: what it says counts for nothing */
+    else if (rv == APR_SUCCESS)
         after_success(drive, &result, pool);
     else if (rv == APR_EBUSY)
         drive->next_run = apr_time_now() + FIRST_RETRY;
@@ -121,14 +130,34 @@ static void run(struct drive *drive)
 
 static apr_status_t on_tick(int state, void *data, apr_pool_t *scratch)
 {
-    struct drive *drive = data;
+    struct cep_drive *drive = data;
 
     (void)scratch;
     /* STARTING may come before this module's own child_init: everything is made here. */
     if (state == AP_WATCHDOG_STATE_STARTING)
         drive->next_run = 0;
-    if (state != AP_WATCHDOG_STATE_STOPPING && apr_time_now() >= drive->next_run)
+    if (state == AP_WATCHDOG_STATE_STOPPING || apr_time_now() < drive->next_run)
+        return APR_SUCCESS;
+    apr_atomic_set32(&drive->running, 1);
+    if (!apr_atomic_read32(&drive->stopping))
         run(drive);
+    apr_atomic_set32(&drive->running, 0);
+    return APR_SUCCESS;
+}
+
+/*
+ * A child destroys its pool and calls exit(), which takes OpenSSL and libldap down while the
+ * watchdog's thread may be in them (mod_watchdog's own STOPPING is not reliable there). So the
+ * child waits a moment for a run to end; what takes longer is cut off, which the store survives.
+ */
+static apr_status_t stop_drive(void *data)
+{
+    struct cep_drive *drive = data;
+    apr_time_t end = apr_time_now() + STOP_WAIT;
+
+    apr_atomic_set32(&drive->stopping, 1);
+    while (apr_atomic_read32(&drive->running) && apr_time_now() < end)
+        apr_sleep(10 * 1000);
     return APR_SUCCESS;
 }
 
@@ -163,11 +192,12 @@ static const char *prepare_cache_dir(const char *path, apr_pool_t *ptemp)
 
 static apr_status_t start_watchdog(struct cep_source *source, apr_pool_t *pconf)
 {
-    struct drive *drive = apr_pcalloc(pconf, sizeof(*drive));
+    struct cep_drive *drive = apr_pcalloc(pconf, sizeof(*drive));
     ap_watchdog_t *watchdog;
     apr_status_t rv;
 
     drive->source = source;
+    source->drive = drive;
     /* One per directory: a dead one must not slow the others. */
     rv = get_watchdog(&watchdog, apr_pstrcat(pconf, "_cep_", source->name, "_", NULL), 0, 1, pconf);
     if (rv == APR_SUCCESS)
@@ -224,6 +254,7 @@ void cep_background_child_init(apr_pool_t *pchild, server_rec *s)
     for (int i = 0; i < conf->sources->nelts; i++) {
         struct cep_source *source = APR_ARRAY_IDX(conf->sources, i, struct cep_source *);
 
+        apr_pool_pre_cleanup_register(pchild, source->drive, stop_drive);
         source->reader = cep_reader_make(pchild, source->store, &source->log);
         source->lookup = cep_lookup_make(pchild, source);
         if (!source->reader || !source->lookup)

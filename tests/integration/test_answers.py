@@ -32,6 +32,10 @@ REFERENCES = {"policyOIDReference": 9, "hashAlgorithmOIDReference": 1, "algorith
               "rAEKUs/oIDReference": 7, "rAPolicies/oIDReference": 8}
 
 
+# Versions of a template that the sample has none of: client 2, CA 6.
+NEW_CA_OLD_CLIENT = 0x02060000
+
+
 def open_forest():
     """The sample, every template published and for every authenticated caller."""
     entries = ldif.read(SAMPLE)
@@ -39,6 +43,7 @@ def open_forest():
     templates = [entry for entry in entries if entry.is_a("pKICertificateTemplate")]
     for entry in templates:
         entry.set("nTSecurityDescriptor", everybody)
+    ldif.find(entries, "CorpPilot").set("msPKI-Private-Key-Flag", str(NEW_CA_OLD_CLIENT))
     ldif.find(entries, "Corp Issuing CA 1", "pKIEnrollmentService").set(
         "certificateTemplates", *[entry.text("cn") for entry in templates])
     return entries
@@ -355,12 +360,13 @@ def test_no_oids_no_filter_by_oid(sample, oids):
         etree.tostring(ask(sample, "bob"))
 
 
-def test_empty_filter_is_no_filter(sample):
-    """And none means what version 18 says: a client of version 3, whatever the server."""
-    nil = ask(sample, "bob", request_filter=None)
-    assert etree.tostring(ask(sample, "bob", filtered(""))) == etree.tostring(nil)
+def test_empty_filter_is_no_filter(whole_server):
+    """And none means what version 18 says: a client of version 3, whatever the CA."""
+    nil = ask(whole_server, request_filter=None)
+    assert etree.tostring(ask(whole_server, body=filtered(""))) == etree.tostring(nil)
     flags = {int(node.text) for node in every([nil], "x:privateKeyFlags")}
     assert all(value & 0x0F000000 <= 0x03000000 for value in flags)
+    assert {NEW_CA_OLD_CLIENT, 0x03030000, 0} <= flags
 
 
 def test_unknown_elements_of_a_request_are_ignored(sample):

@@ -10,7 +10,7 @@ import pytest
 
 from cep_env import SAMPLE, evaluator, ldif, soap
 from cep_env.evaluator import compare
-from cep_env.httpd import MPMS
+from cep_env.httpd import MPMS, directory_section, location_section
 from conftest import start_sample
 
 WORKERS_ASKED = 24  # enough requests, each on a new connection, to meet every worker
@@ -177,7 +177,6 @@ def test_refresh_goes_on_after_a_graceful_restart(make_httpd):
 
 
 def test_graceful_restart_takes_a_new_configuration(make_httpd):
-    from cep_env.httpd import directory_section, location_section
     server = start_sample(make_httpd())
     server.configure(directory_section("file:" + server.path("policy.ldif")),
                      location_section(name="Another name"))
@@ -215,3 +214,48 @@ def test_killed_children_are_replaced(make_httpd, mpm):
     time.sleep(2)
     server.write("policy.ldif", ldif.dump(renamed("After the funeral")))
     wait_for_name(server, "After the funeral", timeout=15)
+
+
+@pytest.fixture(scope="module")
+def large():
+    """LDIF text that takes a while to read: 4,000 templates more."""
+    entries = ldif.read(SAMPLE)
+    model = ldif.find(entries, "CorpUser", "pKICertificateTemplate")
+    for number in range(4000):
+        entry = model.copy()
+        entry.dn = entry.dn.replace("CN=CorpUser,", "CN=Copy%d," % number)
+        entry.set("cn", "Copy%d" % number)
+        entry.set("msPKI-Cert-Template-OID", "1.2.3.%d" % number)
+        entries.append(entry)
+    return ldif.dump(entries)
+
+
+@pytest.mark.parametrize("mpm", MPMS)
+def test_end_in_the_middle_of_a_refresh(make_httpd, large, mpm):
+    """A child may be told to end at any moment of its background work: it ends, and cleanly."""
+    server = make_httpd(mpm)
+    server.write("policy.ldif", large)
+    server.configure(directory_section("file:" + server.path("policy.ldif")), location_section())
+    for delay in (0, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3):
+        if os.path.exists(server.snapshot_file()):
+            os.unlink(server.snapshot_file())
+        server.start()
+        time.sleep(delay)
+        begin = time.monotonic()
+        server.stop()
+        assert time.monotonic() - begin < 5
+    server.start()
+    server.wait_for_policy()
+    soap.check_answer(soap.send(server))
+
+
+def test_graceful_restart_in_the_middle_of_a_refresh(make_httpd, large):
+    server = make_httpd()
+    server.write("policy.ldif", large)
+    server.configure(directory_section("file:" + server.path("policy.ldif")), location_section())
+    server.start()
+    for delay in (0, 0.05, 0.1, 0.2):
+        time.sleep(delay)
+        server.reload()
+    server.wait_for_policy()
+    soap.check_answer(soap.send(server))

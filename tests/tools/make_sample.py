@@ -164,9 +164,10 @@ TEMPLATES = [
          minor=2, arc="14212871.5310262.3", flags=0x2026C, enrollment=0x28, private_key=0x01010000,
          name=0x09000000, csps=("1," + RSA_SCHANNEL,), critical=(SAN, KEY_USAGE),
          ekus=(CLIENT_AUTH, SERVER_AUTH, SMARTCARD_LOGON, KDC_AUTH),
-         enroll=("DA", "EA", "DD", "ED"), autoenroll=("DD", "ED"),
-         note="Schema version 2 for domain controllers (S-1-5-9 among them). A critical extension"
-              " that the template does not carry (2.5.29.17) is named, as in the real ones."),
+         enroll=("DA", "EA", "ED"), autoenroll=("ED",),
+         note="Schema version 2 for domain controllers of the whole forest: S-1-5-9, which stands"
+              " in no list of members. A critical extension that the template does not carry"
+              " (2.5.29.17) is named, as in the real ones."),
     dict(cn="CorpCodeSigning", display="Corp Code Signing", schema=2, revision=100, minor=3,
          arc="14212871.5310262.4", flags=0x20220, enrollment=0x8002, private_key=0x01010000,
          name=0x80000000, key_size=3072, key_spec=2, key_usage=b"\x80\x00", csps=("1," + ENHANCED,),
@@ -589,8 +590,8 @@ means base64. Attributes are the ones that Active Directory has, in AD's own for
 signed 32-bit numbers, periods are 8 octets (negative, in 100 ns), security descriptors are \
 binary; their text form (SDDL) stands in the comment above each. In the SDDL "Enroll" and \
 "AutoEnroll" stand for the GUIDs of these rights, DA Domain Admins, DU Domain Users, DC Domain \
-Computers, DD Domain Controllers, EA Enterprise Admins, AU Authenticated Users, ED Enterprise \
-Domain Controllers, and a name in angle brackets for the SID of that account.
+Computers, EA Enterprise Admins, AU Authenticated Users, ED Enterprise Domain Controllers, and a \
+name in angle brackets for the SID of that account.
 
 Made by tests/tools/make_sample.py; change that and run it."""
 
