@@ -25,8 +25,8 @@ APLOG_USE_MODULE(cep);
 #define CEP_DEFAULT_MAX_BODY         65536
 #define CEP_DEFAULT_NEXT_UPDATE      8
 
-struct cep_drive;  /* a directory's refresh: background.c */
-struct cep_lookup; /* a process's connections for finding callers: lookup.c */
+struct cep_drive;   /* a directory's refresh: background.c */
+struct cep_callers; /* a process's connections for finding callers: callers.c */
 
 /* One <CEPDirectory>: as configured, and what a process keeps for it. */
 struct cep_source {
@@ -36,11 +36,11 @@ struct cep_source {
     apr_array_header_t *configured_uris; /* struct cep_configured_uri */
     apr_interval_time_t refresh_interval;
     apr_interval_time_t max_stale;
-    struct cep_log log;        /* to the main server's error log */
-    struct cep_store *store;   /* set in post_config */
-    struct cep_drive *drive;   /* likewise */
-    struct cep_reader *reader; /* set in child_init */
-    struct cep_lookup *lookup; /* set in child_init */
+    struct cep_log log;          /* to the main server's error log */
+    struct cep_store *store;     /* set in post_config */
+    struct cep_drive *drive;     /* likewise */
+    struct cep_reader *reader;   /* set in child_init */
+    struct cep_callers *callers; /* set in child_init */
 };
 
 /* Server-wide; only the main server's is used. */
@@ -80,15 +80,15 @@ int cep_background_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *
                                server_rec *s);
 void cep_background_child_init(apr_pool_t *pchild, server_rec *s);
 
-/* lookup.c */
-struct cep_lookup *cep_lookup_make(apr_pool_t *pchild, const struct cep_source *source);
+/* callers.c */
+struct cep_callers *cep_callers_make(apr_pool_t *pchild, const struct cep_source *source);
 
 /*
  * As cep_caller_find(), over a connection that is kept for the next caller. APR_TIMEUP also when
  * all connections are busy for as long as the directory's timeout.
  */
-apr_status_t cep_lookup_caller(struct cep_caller **caller, struct cep_lookup *lookup,
-                               const char *user, apr_pool_t *pool, const char **error);
+apr_status_t cep_callers_find(struct cep_caller **caller, struct cep_callers *callers,
+                              const char *user, apr_pool_t *pool, const char **error);
 
 /* body.c: the request body in r->pool, at most max octets; OK, or an HTTP status */
 int cep_body_read(request_rec *r, apr_off_t max, const char **body, apr_size_t *length);

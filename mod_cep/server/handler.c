@@ -126,7 +126,7 @@ static struct cep_caller *find_caller(request_rec *r, const struct cep_source *s
 {
     struct cep_caller *caller = NULL;
     const char *error = NULL;
-    apr_status_t rv = cep_lookup_caller(&caller, source->lookup, r->user, r->pool, &error);
+    apr_status_t rv = cep_callers_find(&caller, source->callers, r->user, r->pool, &error);
 
     if (rv == APR_SUCCESS)
         return caller;
@@ -218,7 +218,7 @@ int cep_handler(request_rec *r)
         return DECLINED;
     conf = ap_get_module_config(r->per_dir_config, &cep_module);
     source = conf->policy ? cep_find_source(cep_server_conf(), conf->policy) : NULL;
-    if (!source || !source->reader || !source->lookup) {
+    if (!source || !source->reader || !source->callers) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                       "CEP0607: SetHandler cep is in force here, but CEPPolicy names no directory");
         return HTTP_INTERNAL_SERVER_ERROR;

@@ -49,10 +49,9 @@ def open_forest():
     return entries
 
 
-def start(server, entries, *sections, extra=()):
+def start(server, entries):
     path = server.write("policy.ldif", ldif.dump(entries))
-    server.configure(directory_section("file:" + path, extra=extra),
-                     *(sections or [location_section()]))
+    server.configure(directory_section("file:" + path), location_section())
     server.start()
     return server.wait_for_policy()
 
@@ -388,3 +387,19 @@ def test_policy_id_follows_the_forest(answers, make_httpd):
     other = policy_id(ask(start(make_httpd(), entries)))
     assert len({policy_id(root) for root in answers}) == 1
     assert other not in {policy_id(root) for root in answers}
+
+
+@pytest.mark.parametrize("rights, permission", (
+    (("AutoEnroll",), None), (("Enroll",), ("true", "false")),
+    (("Enroll", "AutoEnroll"), ("true", "true")),
+), ids=("autoenroll alone", "enroll", "both"))
+def test_autoenroll_counts_with_enroll_only(make_httpd, rights, permission):
+    entries = open_forest()
+    dacl = "".join("(OA;;CR;%s;;AU)" % right for right in rights)
+    template = ldif.find(entries, "CorpUser", "pKICertificateTemplate")
+    template.set("nTSecurityDescriptor", sd.from_sddl("O:SYG:SYD:" + dacl).to_bytes())
+    root = ask(start(make_httpd(), entries))
+    found = [tuple(texts(policy, "x:attributes/x:permission/*"))
+             for policy in every([root], "x:policy")
+             if policy.findtext("x:attributes/x:commonName", None, soap.NS) == "CorpUser"]
+    assert found == ([permission] if permission else [])

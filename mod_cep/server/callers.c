@@ -15,7 +15,7 @@
 /* AD closes a connection after 15 minutes without use (MaxConnIdleTime); we go before. */
 #define IDLE_LIMIT apr_time_from_sec(5 * 60)
 
-struct cep_lookup {
+struct cep_callers {
     const struct cep_source *source;
     struct cep_directory_config config;
     apr_reslist_t *slots;
@@ -56,51 +56,51 @@ static apr_status_t drop_slot(void *resource, void *params, apr_pool_t *pool)
     return APR_SUCCESS;
 }
 
-struct cep_lookup *cep_lookup_make(apr_pool_t *pchild, const struct cep_source *source)
+struct cep_callers *cep_callers_make(apr_pool_t *pchild, const struct cep_source *source)
 {
-    struct cep_lookup *lookup = apr_pcalloc(pchild, sizeof(*lookup));
+    struct cep_callers *callers = apr_pcalloc(pchild, sizeof(*callers));
     const char *first = APR_ARRAY_IDX(source->directory.urls, 0, const char *);
     int most = LDAP_CONNECTIONS;
 
-    lookup->source = source;
-    lookup->config = source->directory;
+    callers->source = source;
+    callers->config = source->directory;
     if (cep_directory_url_path(first)) {
         most = 1;
-        lookup->file = source->store->entries_path;
-        lookup->config.urls = apr_array_make(pchild, 1, sizeof(const char *));
-        APR_ARRAY_PUSH(lookup->config.urls, const char *) =
-            apr_pstrcat(pchild, "file:", lookup->file, NULL);
+        callers->file = source->store->entries_path;
+        callers->config.urls = apr_array_make(pchild, 1, sizeof(const char *));
+        APR_ARRAY_PUSH(callers->config.urls, const char *) =
+            apr_pstrcat(pchild, "file:", callers->file, NULL);
     }
-    if (apr_reslist_create(&lookup->slots, 0, most, most, 0, make_slot, drop_slot, NULL, pchild) !=
+    if (apr_reslist_create(&callers->slots, 0, most, most, 0, make_slot, drop_slot, NULL, pchild) !=
         APR_SUCCESS)
         return NULL;
-    apr_reslist_timeout_set(lookup->slots, source->directory.timeout);
-    return lookup;
+    apr_reslist_timeout_set(callers->slots, source->directory.timeout);
+    return callers;
 }
 
 /* 1 when what the slot holds is not to be used any more. */
-static int is_outdated(const struct cep_lookup *lookup, const struct slot *slot,
+static int is_outdated(const struct cep_callers *callers, const struct slot *slot,
                        const apr_finfo_t *file)
 {
     if (!cep_directory_usable(slot->directory))
         return 1;
-    if (!lookup->file)
+    if (!callers->file)
         return apr_time_now() - slot->used_at > IDLE_LIMIT;
     return file->mtime != slot->file.mtime || file->size != slot->file.size ||
            file->inode != slot->file.inode;
 }
 
 /* See that the slot holds an open directory, opening one where needed. */
-static apr_status_t fill_slot(const struct cep_lookup *lookup, struct slot *slot,
+static apr_status_t fill_slot(const struct cep_callers *callers, struct slot *slot,
                               const char **error, apr_pool_t *pool)
 {
     apr_finfo_t file = {.mtime = 0};
     const char *open_error;
     apr_status_t rv;
 
-    if (lookup->file)
-        apr_stat(&file, lookup->file, APR_FINFO_MTIME | APR_FINFO_SIZE | APR_FINFO_INODE, pool);
-    if (slot->directory && is_outdated(lookup, slot, &file))
+    if (callers->file)
+        apr_stat(&file, callers->file, APR_FINFO_MTIME | APR_FINFO_SIZE | APR_FINFO_INODE, pool);
+    if (slot->directory && is_outdated(callers, slot, &file))
         empty_slot(slot);
     if (slot->directory)
         return APR_SUCCESS;
@@ -112,7 +112,7 @@ static apr_status_t fill_slot(const struct cep_lookup *lookup, struct slot *slot
         return rv;
     }
     slot->file = file;
-    rv = cep_directory_open(&slot->directory, &lookup->config, &lookup->source->log, slot->pool,
+    rv = cep_directory_open(&slot->directory, &callers->config, &callers->source->log, slot->pool,
                             &open_error);
     if (rv != APR_SUCCESS) {
         *error = apr_pstrdup(pool, open_error);
@@ -122,13 +122,13 @@ static apr_status_t fill_slot(const struct cep_lookup *lookup, struct slot *slot
     return rv;
 }
 
-apr_status_t cep_lookup_caller(struct cep_caller **caller, struct cep_lookup *lookup,
-                               const char *user, apr_pool_t *pool, const char **error)
+apr_status_t cep_callers_find(struct cep_caller **caller, struct cep_callers *callers,
+                              const char *user, apr_pool_t *pool, const char **error)
 {
-    const struct cep_directory_config *config = &lookup->config;
+    const struct cep_directory_config *config = &callers->config;
     struct slot *slot;
     void *resource;
-    apr_status_t rv = apr_reslist_acquire(lookup->slots, &resource);
+    apr_status_t rv = apr_reslist_acquire(callers->slots, &resource);
 
     if (rv != APR_SUCCESS) {
         *error = "all connections to the directory are busy";
@@ -139,7 +139,7 @@ apr_status_t cep_lookup_caller(struct cep_caller **caller, struct cep_lookup *lo
     for (int attempt = 0; attempt < 2; attempt++) {
         int was_open = slot->directory != NULL;
 
-        rv = fill_slot(lookup, slot, error, pool);
+        rv = fill_slot(callers, slot, error, pool);
         if (rv != APR_SUCCESS)
             break;
         rv = cep_caller_find(caller, slot->directory, config, user, config->timeout, pool, error);
@@ -150,6 +150,6 @@ apr_status_t cep_lookup_caller(struct cep_caller **caller, struct cep_lookup *lo
             break;
     }
     slot->used_at = apr_time_now();
-    apr_reslist_release(lookup->slots, slot);
+    apr_reslist_release(callers->slots, slot);
     return rv;
 }
