@@ -31,12 +31,13 @@ struct mapping {
 struct cep_reader {
     const struct cep_store *store;
     const struct cep_log *log;
-    apr_thread_mutex_t *mutex; /* guards all below; never held over I/O */
+    apr_thread_mutex_t *mutex; /* guards the next three; never held over I/O */
     struct mapping *current;
     apr_time_t looked_at; /* 0: never */
     apr_time_t confirmed; /* mtime of the file that current maps */
-    int looking;          /* a thread is busy with the file: it alone uses what follows */
-    int bad;              /* the file last looked at was unusable, and that was said */
+
+    apr_thread_mutex_t *look_mutex; /* held by the thread that looks at the file */
+    int bad;                        /* the file last looked at was unusable, and that was said */
     struct stat bad_file;
 };
 
@@ -71,7 +72,8 @@ struct cep_reader *cep_reader_make(apr_pool_t *pool, const struct cep_store *sto
 
     reader->store = store;
     reader->log = log;
-    if (apr_thread_mutex_create(&reader->mutex, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS)
+    if (apr_thread_mutex_create(&reader->mutex, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS ||
+        apr_thread_mutex_create(&reader->look_mutex, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS)
         return NULL;
     apr_pool_cleanup_register(pool, reader, close_reader, apr_pool_cleanup_null);
     return reader;
@@ -192,7 +194,7 @@ static void say_bad(struct cep_reader *reader, const struct stat *info, const ch
                              : "there is no policy to serve until it is replaced");
 }
 
-/* Look at the file once; called by one thread at a time, without the mutex. */
+/* Look at the file once; look_mutex is held, mutex is not. */
 static void update(struct cep_reader *reader)
 {
     struct mapping *old = reader->current, *mapping;
@@ -204,7 +206,6 @@ static void update(struct cep_reader *reader)
 
     apr_thread_mutex_lock(reader->mutex);
     reader->looked_at = apr_time_now();
-    reader->looking = 0;
     /* A file that is not the one in force says nothing about the age of what is. */
     if (!error && mapping && info.st_ino != 0)
         reader->confirmed = apr_time_from_sec(info.st_mtim.tv_sec) + info.st_mtim.tv_nsec / 1000;
@@ -215,22 +216,44 @@ static void update(struct cep_reader *reader)
         release(old);
 }
 
-const struct cep_snapshot *cep_reader_acquire(struct cep_reader *reader, apr_pool_t *pool,
-                                              apr_time_t *confirmed)
+/*
+ * 1 when the file should be looked at. *must: nothing is mapped, so there is nothing to go on with
+ * while another thread looks.
+ */
+static int is_due(struct cep_reader *reader, int *must)
 {
-    struct mapping *mapping;
     apr_time_t now = apr_time_now();
     int due;
 
     apr_thread_mutex_lock(reader->mutex);
-    due = !reader->looking &&
-          (!reader->current || now - reader->looked_at >= LOOK_INTERVAL || now < reader->looked_at);
-    if (due)
-        reader->looking = 1;
+    *must = !reader->current;
+    due = *must || now - reader->looked_at >= LOOK_INTERVAL || now < reader->looked_at;
     apr_thread_mutex_unlock(reader->mutex);
-    if (due)
-        update(reader);
+    return due;
+}
 
+static void look_if_due(struct cep_reader *reader)
+{
+    int must;
+
+    if (!is_due(reader, &must))
+        return;
+    if (must)
+        apr_thread_mutex_lock(reader->look_mutex);
+    else if (apr_thread_mutex_trylock(reader->look_mutex) != APR_SUCCESS)
+        return;
+    /* Another thread may just have done it. */
+    if (is_due(reader, &must))
+        update(reader);
+    apr_thread_mutex_unlock(reader->look_mutex);
+}
+
+const struct cep_snapshot *cep_reader_acquire(struct cep_reader *reader, apr_pool_t *pool,
+                                              apr_time_t *confirmed)
+{
+    struct mapping *mapping;
+
+    look_if_due(reader);
     apr_thread_mutex_lock(reader->mutex);
     mapping = reader->current;
     if (mapping)

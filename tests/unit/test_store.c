@@ -4,7 +4,10 @@
 
 #include "cache_fixture.h"
 
+#include <apr_atomic.h>
+
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -299,6 +302,46 @@ static void test_age_is_last_confirmation(void **state)
     assert_in_range(apr_time_sec(apr_time_now() - confirmed), 3599, 3660);
 }
 
+struct first_look {
+    struct cep_reader *reader;
+    apr_uint32_t *empty;
+};
+
+static void *look_first(void *data)
+{
+    struct first_look *look = data;
+    apr_time_t confirmed;
+    apr_pool_t *own;
+
+    apr_pool_create_unmanaged_ex(&own, NULL, NULL);
+    if (!cep_reader_acquire(look->reader, own, &confirmed))
+        apr_atomic_inc32(look->empty);
+    apr_pool_destroy(own);
+    return NULL;
+}
+
+/* In a new process several threads come first at once: none may miss a policy that is there. */
+static void test_all_first_threads_see_the_policy(void **state)
+{
+    const char *dir = scratch_dir(pool);
+    struct cep_directory_config *config = file_config(pool, sample_path(pool));
+    struct cep_store *store = cep_store_make(pool, dir, "corp");
+    apr_uint32_t empty = 0;
+
+    (void)state;
+    refresh(config, store);
+    for (int round = 0; round < 50; round++) {
+        struct first_look look = {cep_reader_make(pool, store, NULL), &empty};
+        pthread_t threads[8];
+
+        for (int i = 0; i < 8; i++)
+            assert_int_equal(pthread_create(&threads[i], NULL, look_first, &look), 0);
+        for (int i = 0; i < 8; i++)
+            pthread_join(threads[i], NULL);
+    }
+    assert_int_equal(empty, 0);
+}
+
 static void test_missing_container(void **state)
 {
     const char *dir = scratch_dir(pool), *error = NULL;
@@ -331,6 +374,7 @@ int main(void)
         TEST(test_one_writer),
         TEST(test_publish_cleans_up),
         TEST(test_age_is_last_confirmation),
+        TEST(test_all_first_threads_see_the_policy),
         TEST(test_missing_container),
     };
 
