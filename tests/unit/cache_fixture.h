@@ -10,8 +10,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <ftw.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <apr_file_io.h>
 #include <apr_general.h>
@@ -41,13 +44,28 @@ static inline const char *sample_path(apr_pool_t *pool)
     return apr_pstrcat(pool, source, "/conf.d/sample.ldif", NULL);
 }
 
-/* A fresh directory for snapshots, removed by nobody: it is a few kilobytes in TMPDIR. */
+static inline int remove_one(const char *path, const struct stat *info, int type, struct FTW *walk)
+{
+    (void)info;
+    (void)type;
+    (void)walk;
+    return remove(path);
+}
+
+static inline apr_status_t remove_dir(void *path)
+{
+    nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return APR_SUCCESS;
+}
+
+/* A fresh directory for snapshots, gone with the pool. */
 static inline const char *scratch_dir(apr_pool_t *pool)
 {
     const char *base = getenv("TMPDIR");
     char *path = apr_pstrcat(pool, base ? base : "/tmp", "/cep-unit-XXXXXX", NULL);
 
     assert_non_null(mkdtemp(path));
+    apr_pool_cleanup_register(pool, path, remove_dir, apr_pool_cleanup_null);
     return path;
 }
 
