@@ -59,11 +59,15 @@ static int mask_matches(uint32_t mask, enum effect effect)
     return (mask & RIGHT_DS_CONTROL_ACCESS) != 0;
 }
 
-/* Without an ObjectType, or with one of zeros, an ACE is about all control access rights. */
-static int object_type_matches(const unsigned char *object_type, const unsigned char *guid)
+/*
+ * Without an ObjectType an ACE is about all control access rights. One of zeros is no right's, so
+ * that the text passes over it; whoever wrote it may have meant "all", so it denies all the same.
+ */
+static int object_type_matches(const unsigned char *object_type, const unsigned char *guid,
+                               enum effect effect)
 {
     return !object_type || memcmp(object_type, guid, GUID_LENGTH) == 0 ||
-           memcmp(object_type, zero_guid, GUID_LENGTH) == 0;
+           (effect == EFFECT_DENY && memcmp(object_type, zero_guid, GUID_LENGTH) == 0);
 }
 
 static int sid_matches(const struct cep_ace *ace, const struct cep_token *token)
@@ -79,7 +83,7 @@ static enum effect decide(const struct cep_ace *ace, const unsigned char *guid,
     enum effect effect = effect_of_type(ace->type);
 
     if (effect == EFFECT_NONE || (ace->flags & CEP_ACE_INHERIT_ONLY) ||
-        !mask_matches(ace->mask, effect) || !object_type_matches(ace->object_type, guid) ||
+        !mask_matches(ace->mask, effect) || !object_type_matches(ace->object_type, guid, effect) ||
         !sid_matches(ace, token))
         return EFFECT_NONE;
     return effect;

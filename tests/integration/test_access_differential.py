@@ -148,7 +148,8 @@ class Specification:
                 continue
             if sid not in token or sid == self.self_sid:
                 continue
-            if object_type not in (None, bytes(16), RIGHTS[right].bytes_le):
+            about = {None, RIGHTS[right].bytes_le} | ({bytes(16)} if kind in self.deny else set())
+            if object_type not in about:
                 continue
             if kind in self.deny and mask & 0x10000100:
                 return False

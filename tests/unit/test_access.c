@@ -9,7 +9,7 @@
  * - decide(): the test of INHERIT_ONLY left out; INHERITED (0x10) tested in its place;
  * - mask_matches(): equality with 0x100; GENERIC_ALL grants; GENERIC_ALL does not deny;
  * - enroll_guid, autoenroll_guid: fields big-endian; the two swapped;
- * - object_type_matches(): always true; an absent ObjectType matches nothing; zeros match nothing;
+ * - object_type_matches(): always true; an absent ObjectType matches nothing; zeros deny nothing, or grant;
  * - sid_matches(): S-1-5-10 matches when the token holds it; always true;
  * - cep_access_granted(): the last match decides; a denial anywhere decides; an ACE that does not
  *   fit behind the deciding one is overlooked;
@@ -79,7 +79,7 @@ static const struct access_case cases[] = {
     {"Enroll, GUID in the wrong order", {ALLOW_OBJECT(0x130, ENROLL_BIG_ENDIAN, MINE)}, 0, 0},
     {"another right", {ALLOW_OBJECT(0x130, OTHER_GUID, MINE)}, 0, 0},
     {"no ObjectType: all rights", {ALLOW_OBJECT(MASK_CR, NULL, MINE)}, 1, 1},
-    {"ObjectType of zeros: all rights", {ALLOW_OBJECT(MASK_CR, ZERO_GUID, MINE)}, 1, 1},
+    {"ObjectType of zeros: no right", {ALLOW_OBJECT(MASK_CR, ZERO_GUID, MINE)}, 0, 0},
     {"both GUIDs", {{0x05, 0, MASK_CR, ENROLL_GUID, OTHER_GUID, MINE}}, 1, 0},
     {"only InheritedObjectType", {{0x05, 0, MASK_CR, NULL, OTHER_GUID, MINE}}, 1, 1},
     {"only InheritedObjectType, like Enroll", {{0x05, 0, MASK_CR, NULL, ENROLL_GUID, MINE}}, 1, 1},

@@ -398,6 +398,9 @@ def newest_certificate(values, now):
     return best[1] if best else None
 
 
+GENERIC_ALL = 0x10000000
+
+
 def granted(descriptor, right, sids):
     """The first ACE that matches decides: [MS-ADTS] 5.1.3.3.4, [MS-CRTD] 2.5.
 
@@ -410,13 +413,16 @@ def granted(descriptor, right, sids):
     for ace in dacl or ():
         if ace.flags & sd.INHERIT_ONLY or ace.sid not in sids:
             continue
-        if not (ace.mask | (0x1FF if ace.mask & 0x10000000 else 0)) & sd.CONTROL_ACCESS:
-            continue
-        applies = ace.object_type in (None, right) or ace.object_type.int == 0
-        if ace.type == sd.ALLOWED or ace.type == sd.ALLOWED_OBJECT and applies:
+        # Where it is not clear what an ACE is about (generic bits, a GUID of zeros), it denies and
+        # does not grant.
+        applies = ace.object_type in (None, right)
+        if ace.mask & sd.CONTROL_ACCESS and (
+                ace.type == sd.ALLOWED or ace.type == sd.ALLOWED_OBJECT and applies):
             return True
-        if ace.type in (sd.DENIED, sd.DENIED_CALLBACK) or \
-                ace.type in (sd.DENIED_OBJECT, sd.DENIED_CALLBACK_OBJECT) and applies:
+        if ace.mask & (sd.CONTROL_ACCESS | GENERIC_ALL) and (
+                ace.type in (sd.DENIED, sd.DENIED_CALLBACK) or
+                ace.type in (sd.DENIED_OBJECT, sd.DENIED_CALLBACK_OBJECT) and
+                (applies or ace.object_type.int == 0)):
             return False
     return False
 
