@@ -51,4 +51,22 @@ apr_status_t cep_caller_find(struct cep_caller **caller, struct cep_directory *d
                              const struct cep_directory_config *config, const char *user,
                              apr_interval_time_t limit, apr_pool_t *pool, const char **error);
 
+/* What was found for a name, to be kept: a caller, or nobody and why. */
+struct cep_caller_record {
+    struct cep_caller *caller; /* NULL: nobody */
+    const char *reason;        /* without a caller */
+    apr_time_t found_at;       /* whole seconds */
+};
+
+/* The record as octets, in pool. directory and user: who was asked, and about whom. 0: no digest. */
+int cep_caller_pack(struct cep_value *octets, const struct cep_caller_record *record,
+                    const char *directory, const char *user, apr_pool_t *pool);
+
+/*
+ * Read a record back: 1 only when it is whole, of this version, and about just this directory and
+ * user; what a cache hands out is never trusted.
+ */
+int cep_caller_unpack(struct cep_caller_record *record, const void *octets, apr_size_t length,
+                      const char *directory, const char *user, apr_pool_t *pool);
+
 #endif

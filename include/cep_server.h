@@ -24,8 +24,10 @@ APLOG_USE_MODULE(cep);
 #define CEP_DEFAULT_TIMEOUT          apr_time_from_sec(5)
 #define CEP_DEFAULT_MAX_BODY         65536
 #define CEP_DEFAULT_NEXT_UPDATE      8
+#define CEP_DEFAULT_TOKEN_TTL        apr_time_from_sec(10 * 60)
 
 struct cep_drive;   /* a directory's refresh: background.c */
+struct cep_tokens;  /* the cache of callers: tokens.c */
 struct cep_callers; /* a process's connections for finding callers: callers.c */
 
 /* One <CEPDirectory>: as configured, and what a process keeps for it. */
@@ -48,6 +50,7 @@ struct cep_server_config {
     const char *cache_dir;       /* NULL: the default */
     apr_array_header_t *sources; /* struct cep_source * */
     struct cep_source *section;  /* the <CEPDirectory> that is being read */
+    struct cep_tokens *tokens;
 };
 
 /* Per Location. Members are NULL or CEP_UNSET where nothing was said. */
@@ -81,7 +84,8 @@ int cep_background_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *
 void cep_background_child_init(apr_pool_t *pchild, server_rec *s);
 
 /* callers.c */
-struct cep_callers *cep_callers_make(apr_pool_t *pchild, const struct cep_source *source);
+struct cep_callers *cep_callers_make(apr_pool_t *pchild, const struct cep_source *source,
+                                     const struct cep_tokens *tokens);
 
 /*
  * As cep_caller_find(), over a connection that is kept for the next caller. APR_TIMEUP also when
@@ -89,6 +93,29 @@ struct cep_callers *cep_callers_make(apr_pool_t *pchild, const struct cep_source
  */
 apr_status_t cep_callers_find(struct cep_caller **caller, struct cep_callers *callers,
                               const char *user, apr_pool_t *pool, const char **error);
+
+/* tokens.c */
+struct cep_tokens *cep_tokens_make(apr_pool_t *p);
+void cep_tokens_set_ttl(struct cep_tokens *tokens, apr_interval_time_t ttl);
+const char *cep_tokens_configure(struct cep_tokens *tokens, const char *arg, apr_pool_t *p,
+                                 apr_pool_t *ptemp);
+int cep_tokens_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
+apr_status_t cep_tokens_start(struct cep_tokens *tokens, server_rec *s, apr_pool_t *pconf,
+                              apr_pool_t *ptemp);
+void cep_tokens_child_init(struct cep_tokens *tokens, apr_pool_t *pchild);
+
+enum cep_token_age {
+    CEP_TOKEN_ABSENT, /* ask the directory */
+    CEP_TOKEN_OLD,    /* likewise; good enough when it does not answer */
+    CEP_TOKEN_FRESH
+};
+
+/* What is kept about a user of a directory; *record in pool unless ABSENT. */
+enum cep_token_age cep_tokens_get(const struct cep_tokens *tokens, const char *directory,
+                                  const char *user, struct cep_caller_record *record,
+                                  apr_pool_t *pool);
+void cep_tokens_put(const struct cep_tokens *tokens, const char *directory, const char *user,
+                    const struct cep_caller_record *record, apr_pool_t *pool);
 
 /* body.c: the request body in r->pool, at most max octets; OK, or an HTTP status */
 int cep_body_read(request_rec *r, apr_off_t max, const char **body, apr_size_t *length);

@@ -18,6 +18,7 @@ static void register_hooks(apr_pool_t *p)
     static const char *const before_watchdog[] = {"mod_watchdog.c", NULL};
 
     (void)p;
+    ap_hook_pre_config(cep_tokens_pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     /* check_config is the last hook that apachectl configtest runs. */
     ap_hook_check_config(cep_check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(cep_background_post_config, NULL, before_watchdog, APR_HOOK_MIDDLE);

@@ -222,6 +222,8 @@ int cep_background_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *
                      "add LoadModule watchdog_module");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    if (cep_tokens_start(conf->tokens, s, pconf, ptemp) != APR_SUCCESS)
+        return HTTP_INTERNAL_SERVER_ERROR;
     if (!cache_dir)
         cache_dir = ap_runtime_dir_relative(pconf, "cep");
     wrong = prepare_cache_dir(cache_dir, ptemp);
@@ -251,12 +253,13 @@ void cep_background_child_init(apr_pool_t *pchild, server_rec *s)
     struct cep_server_config *conf = ap_get_module_config(s->module_config, &cep_module);
 
     cep_xcep_init();
+    cep_tokens_child_init(conf->tokens, pchild);
     for (int i = 0; i < conf->sources->nelts; i++) {
         struct cep_source *source = APR_ARRAY_IDX(conf->sources, i, struct cep_source *);
 
         apr_pool_pre_cleanup_register(pchild, source->drive, stop_drive);
         source->reader = cep_reader_make(pchild, source->store, &source->log);
-        source->callers = cep_callers_make(pchild, source);
+        source->callers = cep_callers_make(pchild, source, conf->tokens);
         if (!source->reader || !source->callers)
             ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s,
                          "CEP0106: this process cannot serve directory %s: out of memory or locks",

@@ -4,6 +4,7 @@
 
 #include "cep_server.h"
 
+#include <apr_atomic.h>
 #include <apr_file_info.h>
 #include <apr_reslist.h>
 #include <apr_strings.h>
@@ -12,11 +13,16 @@
 /* Connections per process to one directory. An LDIF file is kept once: it is in memory. */
 #define LDAP_CONNECTIONS 4
 
+/* Threads of one process that may be busy with one directory, those that wait included. */
+#define MOST_WAITING 16
+
 /* AD closes a connection after 15 minutes without use (MaxConnIdleTime); we go before. */
 #define IDLE_LIMIT apr_time_from_sec(5 * 60)
 
 struct cep_callers {
     const struct cep_source *source;
+    const struct cep_tokens *tokens; /* NULL: an LDIF file is asked each time, it is in memory */
+    apr_uint32_t waiting;            /* atomic: threads that ask, or wait to ask */
     struct cep_directory_config config;
     apr_reslist_t *slots;
     const char *file; /* the store's copy of the LDIF when the source is a file */
@@ -56,7 +62,8 @@ static apr_status_t drop_slot(void *resource, void *params, apr_pool_t *pool)
     return APR_SUCCESS;
 }
 
-struct cep_callers *cep_callers_make(apr_pool_t *pchild, const struct cep_source *source)
+struct cep_callers *cep_callers_make(apr_pool_t *pchild, const struct cep_source *source,
+                                     const struct cep_tokens *tokens)
 {
     struct cep_callers *callers = apr_pcalloc(pchild, sizeof(*callers));
     const char *first = APR_ARRAY_IDX(source->directory.urls, 0, const char *);
@@ -64,8 +71,10 @@ struct cep_callers *cep_callers_make(apr_pool_t *pchild, const struct cep_source
 
     callers->source = source;
     callers->config = source->directory;
+    callers->tokens = tokens;
     if (cep_directory_url_path(first)) {
         most = 1;
+        callers->tokens = NULL;
         callers->file = source->store->entries_path;
         callers->config.urls = apr_array_make(pchild, 1, sizeof(const char *));
         APR_ARRAY_PUSH(callers->config.urls, const char *) =
@@ -122,8 +131,9 @@ static apr_status_t fill_slot(const struct cep_callers *callers, struct slot *sl
     return rv;
 }
 
-apr_status_t cep_callers_find(struct cep_caller **caller, struct cep_callers *callers,
-                              const char *user, apr_pool_t *pool, const char **error)
+/* Ask the directory over a connection that is kept for the next caller. */
+static apr_status_t ask(struct cep_caller **caller, struct cep_callers *callers, const char *user,
+                        apr_pool_t *pool, const char **error)
 {
     const struct cep_directory_config *config = &callers->config;
     struct slot *slot;
@@ -152,4 +162,49 @@ apr_status_t cep_callers_find(struct cep_caller **caller, struct cep_callers *ca
     slot->used_at = apr_time_now();
     apr_reslist_release(callers->slots, slot);
     return rv;
+}
+
+/* ask(), while not too many threads do so: a dead directory must not take all workers with it. */
+static apr_status_t ask_bounded(struct cep_caller **caller, struct cep_callers *callers,
+                                const char *user, apr_pool_t *pool, const char **error)
+{
+    apr_status_t rv = APR_EBUSY;
+
+    if (apr_atomic_inc32(&callers->waiting) < MOST_WAITING)
+        rv = ask(caller, callers, user, pool, error);
+    else
+        *error = "too many requests wait for the directory";
+    apr_atomic_dec32(&callers->waiting);
+    return rv;
+}
+
+apr_status_t cep_callers_find(struct cep_caller **caller, struct cep_callers *callers,
+                              const char *user, apr_pool_t *pool, const char **error)
+{
+    const char *directory = callers->source->name;
+    struct cep_caller_record record;
+    enum cep_token_age age = CEP_TOKEN_ABSENT;
+    apr_status_t rv;
+
+    if (callers->tokens)
+        age = cep_tokens_get(callers->tokens, directory, user, &record, pool);
+    if (age == CEP_TOKEN_FRESH) {
+        *caller = record.caller;
+        *error = record.reason;
+        return record.caller ? APR_SUCCESS : APR_NOTFOUND;
+    }
+    rv = ask_bounded(caller, callers, user, pool, error);
+    if (rv == APR_SUCCESS || rv == APR_NOTFOUND) {
+        struct cep_caller_record found = {rv == APR_SUCCESS ? *caller : NULL, *error,
+                                          apr_time_now()};
+
+        if (callers->tokens)
+            cep_tokens_put(callers->tokens, directory, user, &found, pool);
+        return rv;
+    }
+    if (age != CEP_TOKEN_OLD)
+        return rv;
+    /* Known callers go on for a while when the directory does not answer. */
+    *caller = record.caller;
+    return APR_SUCCESS;
 }

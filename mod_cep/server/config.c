@@ -12,6 +12,7 @@ void *cep_create_server_config(apr_pool_t *p, server_rec *s)
 
     (void)s;
     conf->sources = apr_array_make(p, 2, sizeof(struct cep_source *));
+    conf->tokens = cep_tokens_make(p);
     return conf;
 }
 

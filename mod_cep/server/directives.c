@@ -336,6 +336,30 @@ static const char *set_cache_dir(cmd_parms *cmd, void *dummy, const char *arg)
     return error ? error : set_file(cmd, arg, &conf->cache_dir);
 }
 
+static const char *set_token_cache(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    struct cep_server_config *conf = ap_get_module_config(cmd->server->module_config, &cep_module);
+    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+
+    (void)dummy;
+    if (!error)
+        error = cep_tokens_configure(conf->tokens, arg, cmd->pool, cmd->temp_pool);
+    return error ? apr_psprintf(cmd->pool, "CEPTokenCache: %s", error) : NULL;
+}
+
+static const char *set_token_ttl(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    struct cep_server_config *conf = ap_get_module_config(cmd->server->module_config, &cep_module);
+    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    apr_interval_time_t ttl = 0;
+
+    (void)dummy;
+    if (!error)
+        error = parse_duration(cmd, arg, 0, apr_time_from_sec(24 * 3600), &ttl);
+    cep_tokens_set_ttl(conf->tokens, ttl);
+    return error;
+}
+
 /* ---- in a Location or a virtual host ---- */
 
 static const char *set_policy(cmd_parms *cmd, void *conf, const char *arg)
@@ -437,6 +461,10 @@ const command_rec cep_directives[] = {
                       "gives a CA its enrollment URIs"),
     AP_INIT_TAKE1("CEPCacheDir", set_cache_dir, NULL, RSRC_CONF,
                   "the directory that snapshots are kept in"),
+    AP_INIT_TAKE1("CEPTokenCache", set_token_cache, NULL, RSRC_CONF,
+                  "where callers' SIDs are kept: a socache provider with its arguments, or none"),
+    AP_INIT_TAKE1("CEPTokenTTL", set_token_ttl, NULL, RSRC_CONF,
+                  "how long a caller's SIDs are kept; 0: not at all"),
     AP_INIT_TAKE1("CEPPolicy", set_policy, NULL, INSTANCE,
                   "the name of the <CEPDirectory> that this instance serves"),
     AP_INIT_TAKE1("CEPPolicyName", set_policy_name, NULL, INSTANCE,

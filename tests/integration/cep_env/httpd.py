@@ -158,9 +158,13 @@ class Httpd:
     # Configuration.
 
     def configure(self, *sections, tls=True, cache=True, load=True, log_level="info cep:debug "
-                  "ssl:warn"):
-        """Write httpd.conf: the frame, and the test's own sections inside the virtual host."""
-        config = self.frame(log_level, load)
+                  "ssl:warn", server=("CEPTokenTTL 0",)):
+        """Write httpd.conf: the frame, and the test's own sections inside the virtual host.
+
+        server: server-wide lines. By default nothing about callers is kept, so that a test sees
+        what the directory says now.
+        """
+        config = self.frame(log_level, load) + list(server if load else ())
         if cache:
             config.append('CEPCacheDir "%s"' % self.cache)
         outer = [text for text in sections if text.lstrip().startswith("<CEPDirectory")]
