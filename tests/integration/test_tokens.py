@@ -1,0 +1,261 @@
+# Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0
+"""The token cache: who was looked up is known for a while, by all workers, and nobody else is."""
+
+import shutil
+import socket
+import subprocess
+import time
+
+import pytest
+
+from cep_env import SAMPLE, soap
+from cep_env.httpd import directory_section, facts, free_port, location_section
+from slapd import find_slapd
+from test_sources import Directory
+
+pytestmark = pytest.mark.skipif(find_slapd() is None, reason="slapd is not installed")
+
+PROVIDERS = ("shmcb", "redis", "memcache")
+
+
+class Store:
+    """A redis or memcached of our own on a free loopback port, with nothing on disk."""
+
+    def __init__(self, kind):
+        self.kind, self.port, self.process = kind, free_port(), None
+        program = {"redis": "redis-server", "memcache": "memcached"}[kind]
+        self.program = shutil.which(program)
+        if self.program is None:
+            pytest.skip(program + " is not installed")
+
+    def start(self):
+        options = {"redis": ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
+                             "--appendonly", "no"],
+                   "memcache": ["-p", str(self.port), "-l", "127.0.0.1", "-U", "0", "-u", "nobody"]}
+        self.process = subprocess.Popen([self.program] + options[self.kind],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL, cwd="/")
+        for _ in range(200):
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return self
+            except OSError:
+                time.sleep(0.02)
+        raise AssertionError(self.program + " does not listen")
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            self.process.wait(10)
+        self.process = None
+
+    def command(self, *words):
+        """One redis command; lists, texts and numbers as Python has them."""
+        words = [word if isinstance(word, bytes) else str(word).encode() for word in words]
+        with socket.create_connection(("127.0.0.1", self.port), 5) as sock:
+            sock.sendall(b"*%d\r\n" % len(words) +
+                         b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words))
+            return self.reply(sock.makefile("rb"))
+
+    def reply(self, file):
+        kind, rest = file.read(1), file.readline().strip()
+        if kind == b"*":
+            return [self.reply(file) for _ in range(int(rest))]
+        if kind == b"$":
+            return file.read(int(rest) + 2)[:-2] if int(rest) >= 0 else None
+        return rest
+
+
+@pytest.fixture
+def make_store():
+    made = []
+
+    def make(kind):
+        made.append(Store(kind))
+        return made[-1].start()
+
+    yield make
+    for store in made:
+        store.stop()
+
+
+@pytest.fixture
+def directory():
+    made = Directory()
+    made.slapd.start()
+    yield made
+    made.close()
+
+
+def start(server, directory, cache, ttl="60s", timeout="1s", refresh="60s"):
+    """A server on slapd that keeps callers in `cache`."""
+    provider = cache.split(":")[0]
+    lines = ["CEPTokenTTL " + ttl]
+    if provider not in ("none", "shmcb"):
+        lines.append("LoadModule socache_%s_module %s/mod_socache_%s.so" % (
+            provider, facts()["modules"], provider))
+    server.configure(
+        directory_section(directory.slapd.ldap, refresh=refresh, extra=("CEPTimeout " + timeout,)),
+        location_section(), server=lines + ["CEPTokenCache " + cache])
+    server.start()
+    return server.wait_for_policy()
+
+
+def cache_of(provider, make_store):
+    return provider if provider == "shmcb" else "%s:127.0.0.1:%d" % (
+        provider, make_store(provider).port)
+
+
+def listed(server, user):
+    return sorted(soap.check_answer(soap.send(server, user=user))["policies"] or {})
+
+
+def is_told_to_try_again(server, user):
+    response = soap.send(server, user=user)
+    assert response.status == 500
+    assert b"GetPoliciesResponse" not in response.body.replace(b"IPolicy/GetPolicies", b"")
+    assert int(response.headers["Retry-After"]) > 0
+    return soap.parse(response.body)["fault"]["code"] == "Receiver"
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_known_callers_need_no_directory(make_httpd, make_store, directory, provider):
+    server = start(make_httpd("prefork"), directory, cache_of(provider, make_store))
+    before = listed(server, "alice")
+    assert before
+    directory.slapd.pause()
+    # Each of the processes has it: they share the cache.
+    for _ in range(8):
+        assert listed(server, "alice") == before
+    server.log.expect("CEP0603")
+    started = time.monotonic()
+    assert is_told_to_try_again(server, "bob")
+    assert time.monotonic() - started < 8
+    directory.slapd.resume()
+    assert listed(server, "bob")
+
+
+def remove_from_groups(slapd, user, *groups):
+    text = "".join("dn: CN=%s,CN=Users,DC=corp,DC=example\nchangetype: modify\ndelete: member\n"
+                   "member: CN=%s,CN=Users,DC=corp,DC=example\n\n" % (group, user)
+                   for group in groups)
+    text += ("dn: CN=%s,CN=Users,DC=corp,DC=example\nchangetype: modify\ndelete: memberOf\n\n" %
+             user)
+    subprocess.run(["ldapmodify", "-c", "-Y", "EXTERNAL", "-Q", "-H", slapd.ldapi], input=text,
+                   text=True, capture_output=True)
+
+
+def groups_of(user):
+    from cep_env import ldif
+    dn = "cn=%s,cn=users,dc=corp,dc=example" % user
+    return [entry.text("cn") for entry in ldif.read(SAMPLE)
+            if dn in (text.lower() for text in entry.texts("member"))]
+
+
+def test_a_change_is_seen_after_the_ttl(make_httpd, directory):
+    server = start(make_httpd(), directory, "shmcb", ttl="3s")
+    before = listed(server, "alice")
+    remove_from_groups(directory.slapd, "alice", *groups_of("alice"))
+    assert listed(server, "alice") == before
+    deadline = time.monotonic() + 6
+    while listed(server, "alice") == before:
+        assert time.monotonic() < deadline, "the removal has no effect"
+        time.sleep(0.2)
+    assert set(listed(server, "alice")) < set(before)
+
+
+def test_an_old_token_helps_out_for_a_while_only(make_httpd, directory):
+    """Six times CEPTokenTTL when the directory does not answer."""
+    server = start(make_httpd(), directory, "shmcb", ttl="1s", timeout="300ms")
+    before = listed(server, "alice")
+    directory.slapd.pause()
+    time.sleep(2.5)
+    assert listed(server, "alice") == before
+    time.sleep(4.5)
+    server.log.expect("CEP0603")
+    assert is_told_to_try_again(server, "alice")
+    directory.slapd.resume()
+    assert listed(server, "alice") == before
+
+
+def test_nobody_stays_nobody_for_a_moment(make_httpd, directory):
+    server = start(make_httpd(), directory, "shmcb", ttl="60s")
+    first = soap.send(server, soap.build(message_id="urn:x"), user="nobody")
+    assert soap.parse(first.body)["fault"]["subcode"] == "FailedAuthentication"
+    directory.slapd.pause()
+    again = soap.send(server, soap.build(message_id="urn:x"), user="nobody")
+    assert again.body == first.body
+    directory.slapd.resume()
+
+
+def test_machines_share_what_they_know(make_httpd, make_store, directory):
+    cache = cache_of("redis", make_store)
+    one = start(make_httpd(), directory, cache)
+    two = start(make_httpd(), directory, cache)
+    before = listed(one, "alice")
+    directory.slapd.pause()
+    assert listed(two, "alice") == before
+    directory.slapd.resume()
+
+
+def test_what_the_cache_says_is_not_believed_blindly(make_httpd, make_store, directory):
+    """Damaged entries, and the entry of somebody else under a name, are not used."""
+    store = make_store("redis")
+    server = start(make_httpd(), directory, "redis:127.0.0.1:%d" % store.port)
+    keys, expected = {}, {}
+    for user in ("alice", "dave"):
+        expected[user] = listed(server, user)
+        new = [key for key in store.command("KEYS", "*") if key not in keys.values()]
+        assert len(new) == 1
+        keys[user] = new[0]
+    assert expected["alice"] and not expected["dave"]
+    alice = store.command("GET", keys["alice"])
+    server.log.expect("CEP0240")
+    for forged in (alice, alice[:-1], b"x" * len(alice), alice.replace(b"alice", b"dave1")):
+        store.command("SET", keys["dave"], forged)
+        assert listed(server, "dave") == []
+    assert store.command("GET", keys["dave"]) not in (alice, b"x" * len(alice))
+
+
+def test_without_the_cache_all_goes_on(make_httpd, make_store, directory):
+    store = make_store("redis")
+    server = start(make_httpd(), directory, "redis:127.0.0.1:%d" % store.port)
+    before = listed(server, "alice")
+    server.log.allow("redis", "socache")
+    store.stop()
+    assert listed(server, "alice") == before
+    assert listed(server, "bob")
+
+
+def test_a_flood_of_names_leaves_the_known_ones_alone(make_httpd, directory):
+    """The directory stalls while many strangers ask: known callers are answered at once."""
+    server = start(make_httpd("event"), directory, "shmcb", timeout="2s")
+    before = listed(server, "alice")
+    directory.slapd.pause()
+    server.log.expect("CEP0603")
+    strangers = [soap.Client(server, "bob") for _ in range(20)]
+    for client in strangers:
+        client.connection.connect()
+        client.connection.putrequest("POST", soap.PATH)
+        body = soap.build()
+        for name, value in {**client.headers, "Content-Length": str(len(body))}.items():
+            client.connection.putheader(name, value)
+        client.connection.endheaders(body)
+    started = time.monotonic()
+    assert listed(server, "alice") == before
+    assert time.monotonic() - started < 1
+    for client in strangers:
+        assert client.connection.getresponse().status == 500
+        client.close()
+    # 16 may wait; what is beyond is refused without waiting.
+    assert time.monotonic() - started < 15
+    directory.slapd.resume()
+
+
+def test_nothing_is_kept_without_a_ttl(make_httpd, directory):
+    server = start(make_httpd(), directory, "shmcb", ttl="0", timeout="300ms")
+    assert listed(server, "alice")
+    directory.slapd.pause()
+    server.log.expect("CEP0603")
+    assert is_told_to_try_again(server, "alice")
+    directory.slapd.resume()
