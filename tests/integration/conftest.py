@@ -98,6 +98,19 @@ def sample_directory():
 
 
 @pytest.fixture(scope="session")
+def active_directory():
+    """A real domain controller with the sample directory, or the test is skipped by name.
+
+    Tests that change it put things back; one that stops it starts it again."""
+    import samba_ad
+    reason = samba_ad.why_not()
+    if reason:
+        pytest.skip(reason)
+    with samba_ad.SambaAD() as directory:
+        yield directory
+
+
+@pytest.fixture(scope="session")
 def shared():
     """The folder of reference data, or the test is skipped by name."""
     folder = os.environ.get("CEP_SHARED", "")

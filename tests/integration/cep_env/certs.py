@@ -1,5 +1,5 @@
 # Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0
-"""A CA and a server certificate for 127.0.0.1, made when the tests run."""
+"""A CA and a server certificate for loopback names, made when the tests run."""
 
 import ipaddress
 import os
@@ -14,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 class Certificates:
     """ca.pem, server.pem (with its key in server.key) in a directory."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, names=("localhost", "127.0.0.1")):
         self.ca_file = os.path.join(directory, "ca.pem")
         self.server_file = os.path.join(directory, "server.pem")
         self.server_key_file = os.path.join(directory, "server.key")
@@ -25,10 +25,9 @@ class Certificates:
                   .add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()),
                                  False), ca_key)
         key = ec.generate_private_key(ec.SECP256R1())
-        names = x509.SubjectAlternativeName([
-            x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-        server = sign(builder(common_name("localhost"), ca_name, key.public_key())
-                      .add_extension(names, False)
+        alternatives = x509.SubjectAlternativeName([general_name(name) for name in names])
+        server = sign(builder(common_name(names[0]), ca_name, key.public_key())
+                      .add_extension(alternatives, False)
                       .add_extension(x509.BasicConstraints(False, None), True)
                       .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]),
                                      False)
@@ -43,6 +42,13 @@ class Certificates:
 
 def common_name(text):
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def general_name(text):
+    try:
+        return x509.IPAddress(ipaddress.ip_address(text))
+    except ValueError:
+        return x509.DNSName(text)
 
 
 def builder(subject, issuer, public_key):
