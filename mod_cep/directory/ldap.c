@@ -800,6 +800,19 @@ static int asks_for(const char *const *attributes, const char *name)
     return 0;
 }
 
+/*
+ * Seconds told to the server, so that it stops working for us, too, when we have gone. Rounded up,
+ * and one more: Samba compares clock times in whole seconds, so that to it a second is over after a
+ * millisecond when the clock turns meanwhile.
+ */
+static time_t time_limit(apr_time_t deadline)
+{
+    apr_interval_time_t left = deadline - cep_monotonic();
+    apr_time_t seconds = left > 0 ? apr_time_sec(left) + 2 : 2;
+
+    return seconds < LARGEST_TIME_LIMIT ? (time_t)seconds : LARGEST_TIME_LIMIT;
+}
+
 /* One search request: a page, or the rest of a range. cookie NULL: without paging. */
 static apr_status_t search_once(struct search *search, const char *base, enum cep_scope scope,
                                 const char *filter, char **attributes, struct range *continued,
@@ -826,10 +839,7 @@ static apr_status_t search_once(struct search *search, const char *base, enum ce
     if (rc != LDAP_SUCCESS)
         return search_fails(search, ldap_err2string(rc));
     controls[count] = page;
-    /* So that the server, too, stops working for us when we have gone. */
-    limit.tv_sec = (time_t)apr_time_sec(source->deadline - cep_monotonic()) + 1;
-    if (limit.tv_sec < 1 || limit.tv_sec > LARGEST_TIME_LIMIT)
-        limit.tv_sec = limit.tv_sec < 1 ? 1 : LARGEST_TIME_LIMIT;
+    limit.tv_sec = time_limit(source->deadline);
     rc = ldap_search_ext(source->ld, base, scopes[scope], filter, attributes, 0, controls, NULL,
                          &limit, LDAP_NO_LIMIT, &id);
     if (cookie)

@@ -1076,11 +1076,14 @@ static void test_answers(void **state)
 }
 
 /* The filter on the wire: a value can only be a value. RFC 4515 section 3. */
-static atomic_int filter_seen;
+static atomic_int filter_seen, limits_seen;
 
 static void looks_at_the_filter(struct server *server, int fd)
 {
     static const char value[] = "a)(cn=*\\\0\xff"; /* with the closing NUL, 10 octets before it */
+    /* No size limit, and a time limit of two seconds: one that is counted in whole seconds of the
+     * clock can be over a millisecond after it begins. */
+    static const unsigned char limits[] = {0x02, 0x01, 0, 0x02, 0x01, 2};
     unsigned char octets[4096];
     struct message message = {.length = 0};
     int op, to_root, id, searches = 0;
@@ -1100,6 +1103,8 @@ static void looks_at_the_filter(struct server *server, int fd)
     got = recv(fd, octets, sizeof(octets), 0);
     if (got > 0 && memmem(octets, (size_t)got, value, sizeof(value) - 1))
         atomic_store(&filter_seen, 1);
+    if (got > 0 && memmem(octets, (size_t)got, limits, sizeof(limits)))
+        atomic_store(&limits_seen, 1);
 }
 
 static void test_filter(void **state)
@@ -1126,6 +1131,7 @@ static void test_filter(void **state)
     cep_directory_query(directory, &query, APR_USEC_PER_SEC, &entries, pool, &error);
     stop_server(&server);
     assert_int_equal(atomic_load(&filter_seen), 1);
+    assert_int_equal(atomic_load(&limits_seen), 1);
     cep_directory_close(directory);
     for (i = 0; i < 2 * sizeof(bad_names) / sizeof(bad_names[0]); i++) {
         start_server(&server, answers_well);
