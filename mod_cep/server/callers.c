@@ -145,7 +145,8 @@ static apr_status_t ask(struct cep_caller **caller, struct cep_callers *callers,
         return rv;
     }
     slot = resource;
-    /* A kept connection may have died since it was used; a fresh one is tried once then. */
+    /* A kept connection may have died since it was used; a fresh one is tried once then. Not after
+     * a time-out: the caller has waited for as long as CEPTimeout allows. */
     for (int attempt = 0; attempt < 2; attempt++) {
         int was_open = slot->directory != NULL;
 
@@ -156,7 +157,7 @@ static apr_status_t ask(struct cep_caller **caller, struct cep_callers *callers,
         if (rv == APR_SUCCESS || rv == APR_NOTFOUND)
             break;
         empty_slot(slot);
-        if (!was_open)
+        if (!was_open || rv == APR_TIMEUP)
             break;
     }
     slot->used_at = apr_time_now();
