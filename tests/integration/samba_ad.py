@@ -37,7 +37,8 @@ PYTHON = "/usr/bin/python3"  # the one that has Samba's modules
 REALM, DOMAIN, BASE = "CORP.EXAMPLE", "CORP", "DC=corp,DC=example"
 HOST = "dc1.corp.example"
 PORTS = (389, 636, 88, 464)
-SD_FLAGS = "!1.2.840.113556.1.4.801=::MAMCAQc="  # owner, group and DACL: [MS-ADTS] 3.1.1.3.4.1.11
+# LDAP_SERVER_SD_FLAGS_OID with 7: owner, group and DACL. [MS-ADTS] 3.1.1.3.4.1.11
+SD_FLAGS, SD_FLAGS_VALUE = "1.2.840.113556.1.4.801", "MAMCAQc="
 
 SMB_CONF = """[global]
 netbios name = DC1
@@ -288,17 +289,18 @@ class SambaAD:
 
     # Using it.
 
-    def _login(self):
-        return ("-x", "-H", self.ldaps, "-D", "administrator@corp.example", "-w", self.password)
+    def _login(self, user="administrator@corp.example"):
+        return ("-x", "-H", self.ldaps, "-D", user, "-w", self.password)
 
     def modify(self, changes):
-        """LDIF change records; a descriptor is written without its SACL."""
-        self._run("ldapmodify", *self._login(), "-e", SD_FLAGS, data=changes,
+        """LDIF change records, as the administrator."""
+        self._run("ldapmodify", *self._login(), data=changes,
                   environment={"LDAPTLS_CACERT": self.ca_file})
 
     def replace(self, dn, name, *values):
-        """Set an attribute; without a value remove it."""
-        lines = ["dn: " + dn, "changetype: modify", "replace: " + name]
+        """Set an attribute; without a value remove it. Of a descriptor all but the SACL."""
+        lines = ["dn: " + dn, "control: %s true:: %s" % (SD_FLAGS, SD_FLAGS_VALUE),
+                 "changetype: modify", "replace: " + name]
         self.modify("\n".join(lines + [ldif.line(name, value if isinstance(value, bytes) else
                                                  str(value).encode()) for value in values]) + "\n")
 
@@ -307,14 +309,13 @@ class SambaAD:
         self.modify("dn: CN=%s,CN=Users,%s\nchangetype: modify\n%s: member\n"
                     "member: CN=%s,CN=Users,%s\n" % (group, BASE, operation, user, BASE))
 
-    def search(self, *arguments, login=None):
-        """Entries, by ldapsearch, with security descriptors. login: another than the
-        administrator's, as arguments."""
-        text = self._run("ldapsearch", *(login or self._login()), "-LLL", "-o", "ldif_wrap=no",
-                         "-E", SD_FLAGS, *arguments,
+    def search(self, *arguments, user="administrator@corp.example", sd_flags=True):
+        """Entries, by ldapsearch."""
+        text = self._run("ldapsearch", *self._login(user), "-LLL", "-o", "ldif_wrap=no",
+                         *(("-E", "!%s=::%s" % (SD_FLAGS, SD_FLAGS_VALUE)) if sd_flags else ()),
+                         *arguments,
                          environment={"LDAPTLS_CACERT": self.ca_file})
-        return ldif.parse("\n".join(line for line in text.split("\n")
-                                    if not line.startswith("# ")))
+        return ldif.parse(text)
 
     def kinit(self, user, password=None):
         """Log on. What a program's environment has to hold to use the tickets."""

@@ -1,0 +1,292 @@
+# Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0
+"""A real Active Directory: the same policy as from LDIF, and what only AD does."""
+
+import time
+
+import pytest
+
+import security_descriptor as sd
+from cep_env import evaluator, ldif, soap
+from cep_env.evaluator import compare
+from cep_env.httpd import PASSWORDS, directory_section, location_section
+from samba_ad import BASE
+from test_ldap import entries
+
+NAMES = ("alice", "alice@corp.example", "alice@CORP.EXAMPLE", "ALICE@Corp.Example",
+         "CORP\\alice", "corp\\Alice")
+CALLERS = ("bob", "carol", "dave", "frank", "grace", "heidi", "WS01$", "DC1$",
+           "f.ohara@corp.example", "frank@CORP.EXAMPLE", "CORP\\WS01$", "WS01$@CORP.EXAMPLE")
+NOBODY = ("erin", "erin@corp.example", "nobody", "OTHER\\alice", "alice@other.example", "krbtgt",
+          "Sales", "alice)(cn=*")
+TEMPLATES = "CN=Certificate Templates,CN=Public Key Services,CN=Services,CN=Configuration," + BASE
+
+
+def login(ad, *more, password_file=None, timeout="2s"):
+    return ("CEPBind simple", 'CEPBindDN "%s"' % ad.bind_name,
+            'CEPBindPasswordFile "%s"' % (password_file or ad.password_file),
+            'CEPCACertificateFile "%s"' % ad.ca_file, "CEPTimeout " + timeout) + more
+
+
+def write_passwords(server):
+    """httpd's own: how httpd knows a caller does not matter here."""
+    server.write_passwords(dict.fromkeys((*PASSWORDS, *NAMES, *CALLERS, *NOBODY), "password"))
+
+
+def configure(server, *urls, extra):
+    write_passwords(server)
+    server.configure(directory_section(*urls, extra=extra), location_section())
+    return server
+
+
+def start(server, *urls, extra):
+    return configure(server, *urls, extra=extra).start().wait_for_policy()
+
+
+def ask(server, user="alice", **options):
+    return soap.send(server, soap.build(message_id="urn:same"), user=user, password="password",
+                     **options)
+
+
+def listed(server, user):
+    return set(soap.check_answer(ask(server, user))["policies"] or ())
+
+
+def wait_until(condition, timeout=10):
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def expected(active_directory):
+    return evaluator.Directory(active_directory.entries)
+
+
+@pytest.fixture(scope="module")
+def file_server(active_directory, make_module_httpd):
+    """A server on an LDIF file of what is in AD; the forest's identity is AD's own."""
+    content = [entry.copy() for entry in active_directory.entries]
+    configuration = next(entry for entry in content if entry.is_a("configuration"))
+    found = active_directory.search("-s", "base", "-b", configuration.dn, "objectGUID")
+    configuration.set("objectGUID", found[0].value("objectGUID"))
+    server = make_module_httpd()
+    path = server.write("ad.ldif", ldif.dump(content))
+    return start(server, "file:" + path, extra=())
+
+
+@pytest.fixture(scope="module")
+def server(active_directory, make_module_httpd):
+    return start(make_module_httpd(), active_directory.ldaps, extra=login(active_directory))
+
+
+@pytest.fixture(scope="module")
+def start_tls_server(active_directory, make_module_httpd):
+    return start(make_module_httpd("prefork"), active_directory.ldap,
+                 extra=login(active_directory, "CEPStartTLS On"))
+
+
+# ---- the same as from a file ----
+
+@pytest.mark.parametrize("way", ("server", "start_tls_server"))
+def test_same_bytes_as_the_file(request, file_server, expected, way):
+    tested = request.getfixturevalue(way)
+    for caller in NAMES + CALLERS:
+        response = ask(tested, caller)
+        assert compare(soap.check_answer(response), expected.answer(caller.split("\\")[-1])) == []
+        assert response.body == ask(file_server, caller).body, caller
+    assert soap.check_answer(ask(tested, "dave"))["policies"] is None
+
+
+def test_nobody(server, file_server):
+    bodies = set()
+    for caller in NOBODY:
+        for tested in (server, file_server):
+            response = ask(tested, caller)
+            soap.check_fault(response, "Sender", "FailedAuthentication")
+            bodies.add(response.body)
+    assert len(bodies) == 1
+
+
+def test_what_each_is_for(server):
+    """In plain words what the comparison above says."""
+    assert "CorpUser" in listed(server, "alice")  # by three groups, two of them in a cycle
+    assert listed(server, "alice") - listed(server, "carol") == {"CorpUser"}  # denied
+    assert "CorpCodeSigning" in listed(server, "heidi")  # by her primary group
+    assert "User" not in listed(server, "heidi")         # Domain Users it is not
+    assert "CorpComputer" in listed(server, "WS01$")
+    assert listed(server, "DC1$") == {"CorpDomainController"}  # by S-1-5-9
+
+
+def test_service_principal(active_directory, make_httpd, expected):
+    """A value of servicePrincipalName, which AD compares without regard to case."""
+    server = start(make_httpd(), active_directory.ldaps, extra=login(active_directory))
+    names = ("host/WS01.corp.example@CORP.EXAMPLE", "host/ws01.corp.example", "http/localhost",
+             "host/ws02.corp.example")
+    server.write_passwords(dict.fromkeys(names, "password"))
+    for name in names[:2]:
+        assert compare(soap.check_answer(ask(server, name)), expected.answer("WS01$")) == []
+    assert compare(soap.check_answer(ask(server, names[2])), expected.answer("http-cep")) == []
+    soap.check_fault(ask(server, names[3]), "Sender", "FailedAuthentication")
+
+
+# ---- what only AD does ----
+
+def test_descriptors_need_the_control(active_directory):
+    """An ordinary account gets no descriptor unless it asks for less than all of it."""
+    ad = active_directory
+    wanted = {entry.dn.lower(): sd.parse(entry.value("nTSecurityDescriptor"))
+              for entry in ad.entries if entry.is_a("pKICertificateTemplate")}
+    plain = ad.search("-b", TEMPLATES, "-s", "one", "nTSecurityDescriptor", user=ad.bind_name,
+                      sd_flags=False)
+    assert len(plain) == len(wanted)
+    assert not any(entry.value("nTSecurityDescriptor") for entry in plain)
+    status, output, error = entries(
+        "--url", ad.ldaps, "--ca-file", ad.ca_file, "--bind-dn", ad.bind_name, "--password-file",
+        ad.password_file, "--base", "templates", "--class", "pKICertificateTemplate",
+        "--attribute", "nTSecurityDescriptor")
+    assert status == 0, error
+    got, dn = {}, None
+    for name, _, value in (line.partition(": ") for line in output.splitlines()):
+        if name == "dn":
+            dn = value.lower()
+        elif name.lower() == "ntsecuritydescriptor:":
+            got[dn] = sd.parse(bytes.fromhex(value))
+    assert {dn: (one.owner, one.group, one.dacl) for dn, one in got.items()} == \
+        {dn: (one.owner, one.group, one.dacl) for dn, one in wanted.items()}
+
+
+def test_anonymous(active_directory, make_httpd):
+    server = configure(make_httpd(), active_directory.ldap, extra=())
+    server.log.expect("CEP0501")
+    server.start()
+    line = server.log.wait_for("CEP0501")[0]
+    assert "AD wants a bind first: set CEPBind" in line.text
+    soap.check_fault(ask(server), "Receiver", "InternalServiceFault")
+
+
+def test_bind_in_clear(active_directory, make_httpd):
+    """Refused at configtest; were it sent, AD would refuse it, and that is said as well."""
+    ad = active_directory
+    status, output = configure(make_httpd(), ad.ldap, extra=login(ad)).configtest()
+    assert status == 1 and "CEP0101" in output and "use ldaps:// or CEPStartTLS On" in output
+    status, output, error = entries("--url", ad.ldap, "--bind-dn", ad.bind_name, "--password-file",
+                                    ad.password_file)
+    assert status == 1
+    assert "Strong(er) authentication required (8)" in error
+    assert error.rstrip().endswith("use ldaps:// or CEPStartTLS On")
+
+
+@pytest.fixture
+def member(active_directory):
+    """Change memberships for one test."""
+    undo = []
+
+    def change(group, user, operation):
+        active_directory.member(group, user, operation)
+        undo.append((group, user, {"add": "delete", "delete": "add"}[operation]))
+
+    yield change
+    for step in reversed(undo):
+        active_directory.member(*step)
+
+
+def test_membership_changes(server, member):
+    """No restart, no refresh: the next request of the caller."""
+    before = listed(server, "alice")
+    assert before == {"User", "CorpUser", "CorpSmartcard"}
+    member("Sales", "alice", "delete")
+    assert listed(server, "alice") == {"User"}
+    member("Developers", "alice", "add")
+    assert listed(server, "alice") >= before | {"CorpCodeSigning"}
+    member("Certificates Suspended", "Departments", "add")  # denied by way of groups
+    assert "CorpUser" not in listed(server, "alice")
+
+
+@pytest.fixture
+def replace(active_directory):
+    """Change attributes for one test: (dn, attribute, new value or None, the values to restore)."""
+    undo = []
+
+    def change(dn, attribute, value, afterwards):
+        active_directory.replace(dn, attribute, *(() if value is None else (value,)))
+        undo.append((dn, attribute, *afterwards))
+
+    yield change
+    for step in reversed(undo):
+        active_directory.replace(*step)
+
+
+@pytest.mark.parametrize("attribute, value, afterwards, reason", [
+    ("userAccountControl", 514, [512], "is disabled"),
+    ("accountExpires", 116444736000000000, [0], "has expired"),
+])
+def test_account_is_not_to_be_used(server, replace, attribute, value, afterwards, reason):
+    assert listed(server, "bob")
+    replace("CN=bob,CN=Users," + BASE, attribute, value, afterwards)
+    marker = server.log.marker()
+    soap.check_fault(ask(server, "bob"), "Sender", "FailedAuthentication")
+    assert reason in server.log.wait_for("CEP0602", marker)[0].text
+
+
+def test_locked_out(active_directory, server, replace):
+    """By real failures to log on; AD says so in a computed attribute."""
+    ad, dn = active_directory, "CN=frank,CN=Users," + BASE
+    replace(BASE, "lockoutThreshold", 2, [0])
+    replace(dn, "lockoutTime", 0, [0])
+    for _ in range(3):
+        with pytest.raises(RuntimeError):
+            ad.kinit("frank", "wrong")
+    marker = server.log.marker()
+    soap.check_fault(ask(server, "frank"), "Sender", "FailedAuthentication")
+    assert "is locked out" in server.log.wait_for("CEP0602", marker)[0].text
+    ad.replace(dn, "lockoutTime", 0)
+    assert listed(server, "frank")
+
+
+# Property sets and the class user, [MS-ADTS] 3.1.1.2.3.3 and [MS-ADSC].
+ACCOUNT_RESTRICTIONS = "4c164200-20c0-11d0-a768-00aa006e0529"
+REMOTE_ACCESS_INFORMATION = "037088f8-0ae1-11d2-b422-00a0c968f939"
+USER = "bf967aba-0de6-11d0-a285-00aa003049e2"
+
+
+def test_what_the_bind_account_must_read(active_directory, make_httpd, replace):
+    """A domain whose Pre-Windows 2000 Compatible Access is empty: first too little may be read,
+    then what docs/callers.md says is delegated. Too little is an error, never a smaller token."""
+    ad, users = active_directory, "CN=Users," + BASE
+    replace("CN=Pre-Windows 2000 Compatible Access,CN=Builtin," + BASE, "member", None,
+            ["CN=S-1-5-11,CN=ForeignSecurityPrincipals," + BASE])
+    before = ad.search("-s", "base", "-b", users, "nTSecurityDescriptor")[0].value(
+        "nTSecurityDescriptor")
+    service = next(sd.sid_from_bytes(entry.value("objectSid")) for entry in ad.entries
+                   if entry.text("sAMAccountName") == "svc-cep")
+    server = start(make_httpd(), ad.ldaps, extra=login(ad))
+    server.log.expect("CEP0603", count=2)
+    for count, (property_set, missing) in enumerate((
+            (ACCOUNT_RESTRICTIONS, "no readable userAccountControl"),
+            (REMOTE_ACCESS_INFORMATION, "does not tell the tokenGroups"))):
+        soap.check_fault(ask(server, "carol"), "Receiver", "InternalServiceFault")
+        assert missing in server.log.find("CEP0603")[count].text
+        descriptor = sd.parse(ad.search("-s", "base", "-b", users, "nTSecurityDescriptor")[0].value(
+            "nTSecurityDescriptor"))
+        descriptor.dacl.append(sd.ace_from_sddl(
+            "OA;CIIO;RP;%s;%s;%s" % (property_set, USER, service), None))
+        replace(users, "nTSecurityDescriptor", descriptor.to_bytes(), [before])
+    assert listed(server, "carol") == {"User", "CorpSmartcard"}
+
+
+def test_template_changes(active_directory, server, replace):
+    """An administrator takes Enroll away: in force at most a refresh later."""
+    dn = "CN=CorpUser," + TEMPLATES
+    before = next(entry.value("nTSecurityDescriptor") for entry in active_directory.entries
+                  if entry.dn.lower() == dn.lower())
+    changed = sd.parse(before)
+    changed.dacl = [ace for ace in changed.dacl if not ace.sid.endswith("-1112")]
+    assert "CorpUser" in listed(server, "alice")
+    replace(dn, "nTSecurityDescriptor", changed.to_bytes(), [before])
+    begin = time.monotonic()
+    wait_until(lambda: "CorpUser" not in listed(server, "alice"))
+    assert time.monotonic() - begin < 3  # CEPRefreshInterval is 1 s
+    assert listed(server, "grace") >= {"CorpUser"}
+    active_directory.replace(dn, "nTSecurityDescriptor", before)
+    wait_until(lambda: "CorpUser" in listed(server, "alice"))

@@ -1,0 +1,87 @@
+# Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0
+"""A real Active Directory that refuses, hangs, dies and comes back."""
+
+import time
+
+import pytest
+
+from cep_env import SAMPLE, evaluator, soap
+from cep_env.evaluator import compare
+from cep_env.httpd import directory_section, free_port, location_section
+from test_samba import ask, configure, listed, login, start, wait_until, write_passwords
+
+TRY_AGAIN = ("Receiver", "InternalServiceFault")
+
+
+def test_wrong_password(active_directory, make_httpd):
+    server = make_httpd()
+    file = server.write("password", "S3cret-and-wrong\n")
+    configure(server, active_directory.ldaps, extra=login(active_directory, password_file=file))
+    server.log.expect("CEP0501")
+    server.start()
+    line = server.log.wait_for("CEP0501")[0].text
+    assert "Invalid credentials (49)" in line and "CEPBindPasswordFile" in line
+    soap.check_fault(ask(server), *TRY_AGAIN)
+    server.write("password", active_directory.password + "\n")
+    server.wait_for_policy()
+    before = ask(server).body
+    assert listed(server, "alice")
+    # It becomes wrong again: the policy stays, and so do the connections that are open.
+    server.log.expect("CEP0501")
+    marker = server.log.marker()
+    server.write("password", "S3cret-and-wrong\n")
+    server.log.wait_for("CEP0501", marker)
+    server.log.allow("CEP0603")  # should the other process be asked: it has no connection yet
+    wait_until(lambda: ask(server).body == before)
+    with open(server.path("error.log"), encoding="utf-8") as file:
+        text = file.read()
+    assert "S3cret" not in text and active_directory.password not in text
+
+
+@pytest.mark.parametrize("way", ("ldaps", "StartTLS"))
+@pytest.mark.parametrize("trouble", ("hangs", "dies"))
+def test_controller_fails(active_directory, make_httpd, way, trouble):
+    """Callers are told to try again, in time; what needs no directory goes on; nobody has to
+    restart anything."""
+    ad = active_directory
+    extra = login(ad, *(("CEPStartTLS On",) if way == "StartTLS" else ()), timeout="1s")
+    server = make_httpd("worker")
+    write_passwords(server)
+    with open(SAMPLE, encoding="utf-8") as file:
+        copy = server.write("local.ldif", file.read())
+    server.configure(
+        directory_section(ad.ldaps if way == "ldaps" else ad.ldap, extra=extra),
+        directory_section("file:" + copy, name="local", refresh=None),
+        location_section(), location_section("/local", directory="local"))
+    server.start().wait_for_policy().wait_for_policy("local")
+    before = {ask(server).body for _ in range(6)}  # so that each process has connections
+    assert len(before) == 1
+    server.log.expect("CEP0501", "CEP0603")
+    marker = server.log.marker()
+    {"hangs": ad.pause, "dies": ad.kill}[trouble]()
+    try:
+        for _ in range(4):  # with and without a connection that was open before
+            begin = time.monotonic()
+            response = ask(server, "bob")
+            assert time.monotonic() - begin < 1.8  # CEPTimeout is 1 s
+            soap.check_fault(response, *TRY_AGAIN)
+            assert int(response.headers["Retry-After"]) > 0
+        begin = time.monotonic()
+        soap.check_answer(ask(server, "bob", path="/local"))
+        assert time.monotonic() - begin < 0.5
+        reason = server.log.wait_for("CEP0603", marker)[0].text
+        assert ("in time" if trouble == "hangs" else "Connection refused") in reason
+        server.log.wait_for("CEP0501", marker)
+    finally:
+        {"hangs": ad.resume, "dies": ad.start}[trouble]()
+    wait_until(lambda: ask(server).status == 200)
+    assert {ask(server).body} == before
+    server.log.wait_for("CEP0500", marker)
+
+
+def test_second_controller(active_directory, make_httpd):
+    """The first does not run: callers and policy come from the second."""
+    ad = active_directory
+    server = start(make_httpd(), "ldaps://127.0.0.1:%d" % free_port(), ad.ldaps, extra=login(ad))
+    expected = evaluator.Directory(ad.entries).answer("alice")
+    assert compare(soap.check_answer(ask(server)), expected) == []
