@@ -79,6 +79,39 @@ def test_controller_fails(active_directory, make_httpd, way, trouble):
     server.log.wait_for("CEP0500", marker)
 
 
+def test_known_callers_go_on(active_directory, make_httpd):
+    """With CEPTokenTTL: who was looked up before needs no controller; what changed in AD counts
+    after that time."""
+    ad = active_directory
+    server = make_httpd()
+    write_passwords(server)
+    server.configure(directory_section(ad.ldaps, extra=login(ad, timeout="1s")),
+                     location_section(), server=("CEPTokenTTL 2s",))
+    server.start().wait_for_policy()
+    before = ask(server).body
+    server.log.expect("CEP0501", "CEP0603")
+    marker = server.log.marker()
+    ad.kill()
+    try:
+        begin = time.monotonic()
+        while time.monotonic() - begin < 3:  # longer than CEPTokenTTL
+            assert ask(server).body == before
+            time.sleep(0.1)
+        soap.check_fault(ask(server, "bob"), *TRY_AGAIN)
+        server.log.wait_for("CEP0501", marker)
+    finally:
+        ad.start()
+    wait_until(lambda: ask(server, "bob").status == 200)
+    ad.member("Sales", "alice", "delete")
+    try:
+        begin = time.monotonic()
+        wait_until(lambda: listed(server, "alice") == {"User"})
+        assert time.monotonic() - begin < 3
+    finally:
+        ad.member("Sales", "alice", "add")
+    server.log.wait_for("CEP0500", marker)
+
+
 def test_second_controller(active_directory, make_httpd):
     """The first does not run: callers and policy come from the second."""
     ad = active_directory
