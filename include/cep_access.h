@@ -75,4 +75,63 @@ const char *cep_sd_check(const void *sd, size_t length);
 int cep_access_granted(const void *sd, size_t length, enum cep_right right,
                        const struct cep_token *token);
 
+/*
+ * ---- compiled lists: what descriptors say about a right, for whoever checks them often ----
+ *
+ * All SIDs that matter stand in one table. A list is a row of steps; each is the number of a SID
+ * there, and what it means to hold it. The first step whose SID is held decides; an empty list, and
+ * one that ends, grants nothing. For every token this is what cep_access_granted() says.
+ */
+#define CEP_STEP_DENIES    1u /* else it grants */
+#define CEP_STEP_SID(step) ((step) >> 1)
+#define CEP_STEPS_MAX      0x1fffffffu
+
+/* Where a list lies among the steps of all lists. */
+struct cep_access_list {
+    apr_uint32_t first, count;
+};
+
+struct cep_compiled {
+    const struct cep_sid *sids; /* sorted; each stands in a step */
+    const apr_uint32_t *steps;
+    apr_uint32_t sid_count, step_count;
+};
+
+struct cep_compiler;
+
+struct cep_compiler *cep_compiler_make(apr_pool_t *pool);
+
+/*
+ * Compile what a descriptor says about a right. The list is the shortest that there is: descriptors
+ * that decide alike for every token get the same list. The empty one for all that cep_sd_check()
+ * objects to.
+ */
+struct cep_access_list cep_compiler_add(struct cep_compiler *compiler, const void *sd,
+                                        size_t length, enum cep_right right);
+
+/*
+ * Number the SIDs, once, after the last descriptor. The result depends on what was added, and in
+ * which order, alone; it lives as long as the compiler's pool. 0: there were more than
+ * CEP_STEPS_MAX steps.
+ */
+int cep_compiler_finish(struct cep_compiled *compiled, struct cep_compiler *compiler);
+
+/* A set of SIDs of a table: one bit each. */
+#define CEP_HELD_WORDS(sid_count) (((apr_size_t)(sid_count) + 31) / 32)
+
+static inline int cep_is_held(const apr_uint32_t *held, apr_uint32_t sid)
+{
+    return held[sid / 32] >> (sid % 32) & 1;
+}
+
+/*
+ * Set the bits of the table's SIDs that are the token's; held has CEP_HELD_WORDS(count) words of 0.
+ * The table is sorted, each SID once. O(a x log(b / a)) for a and b SIDs, a the fewer.
+ */
+void cep_token_hold(apr_uint32_t *held, const struct cep_token *token, const struct cep_sid *sids,
+                    apr_uint32_t count);
+
+/* 1 when the list of count steps grants; every SID in it must have its bit in held. */
+int cep_steps_granted(const apr_uint32_t *steps, apr_uint32_t count, const apr_uint32_t *held);
+
 #endif

@@ -1,99 +1,19 @@
 /* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The access check for a control access right: [MS-ADTS] 5.1.3.3.4, completed by [MS-CRTD] 2.5 and
- * [MS-DTYP] 2.5.3.2 (plain ACEs count as well as object ACEs). The first ACE that matches decides;
- * that denials come first is the habit of whoever writes a DACL, not a rule of the check.
- *
- * The owner's implied rights and OWNER RIGHTS (S-1-3-4) never include control access.
+ * The access check for a control access right, on a descriptor and on a compiled list. The first
+ * ACE, or step, that matches decides ([MS-ADTS] 5.1.3.3.4); that denials come first is the habit of
+ * whoever writes a DACL, not a rule of the check.
  */
 #include "cep_access.h"
 
-#include <string.h>
-
 #include "descriptor.h"
-
-/* [MS-ADTS] 5.1.3.2 */
-#define RIGHT_DS_CONTROL_ACCESS 0x00000100u
-#define GENERIC_ALL             0x10000000u
-
-enum { GUID_LENGTH = 16 };
-
-/* GUIDs as they are stored: the first three fields little-endian. [MS-ADTS] 5.1.3.2.1. */
-static const unsigned char enroll_guid[GUID_LENGTH] = {
-    0x68, 0xc9, 0x10, 0x0e, 0xfb, 0x78, 0xd2, 0x11, 0x90, 0xd4, 0x00, 0xc0, 0x4f, 0x79, 0xdc, 0x55};
-static const unsigned char autoenroll_guid[GUID_LENGTH] = {
-    0xc2, 0x8c, 0x5b, 0xa0, 0xbc, 0x17, 0x02, 0x48, 0xa7, 0x10, 0xe7, 0xc1, 0x5a, 0xb8, 0x66, 0xa2};
-static const unsigned char zero_guid[GUID_LENGTH];
-
-/* S-1-5-10 stands for the object's own objectSid. Templates and CAs have none. */
-static const unsigned char self_sid[] = {1, 1, 0, 0, 0, 0, 0, 5, 10, 0, 0, 0};
-
-enum effect { EFFECT_NONE, EFFECT_GRANT, EFFECT_DENY };
-
-/*
- * What an ACE does once it matches. A condition (callback ACE) can be decided only with claims, so
- * both readings of it are taken at their worst: it denies, and it does not grant.
- */
-static enum effect effect_of_type(unsigned char type)
-{
-    switch (type) {
-    case CEP_ACE_ALLOWED:
-    case CEP_ACE_ALLOWED_OBJECT: return EFFECT_GRANT;
-    case CEP_ACE_DENIED:
-    case CEP_ACE_DENIED_OBJECT:
-    case CEP_ACE_DENIED_CALLBACK:
-    case CEP_ACE_DENIED_CALLBACK_OBJECT: return EFFECT_DENY;
-    default: return EFFECT_NONE;
-    }
-}
-
-/*
- * AD replaces generic bits when a descriptor is written, so none is ever stored there ([MS-ADTS]
- * 5.1.3.2). In one that comes from elsewhere GENERIC_ALL denies, but does not grant.
- */
-static int mask_matches(uint32_t mask, enum effect effect)
-{
-    if (effect == EFFECT_DENY)
-        return (mask & (RIGHT_DS_CONTROL_ACCESS | GENERIC_ALL)) != 0;
-    return (mask & RIGHT_DS_CONTROL_ACCESS) != 0;
-}
-
-/*
- * Without an ObjectType an ACE is about all control access rights. One of zeros is no right's, so
- * that the text passes over it; whoever wrote it may have meant "all", so it denies all the same.
- */
-static int object_type_matches(const unsigned char *object_type, const unsigned char *guid,
-                               enum effect effect)
-{
-    return !object_type || memcmp(object_type, guid, GUID_LENGTH) == 0 ||
-           (effect == EFFECT_DENY && memcmp(object_type, zero_guid, GUID_LENGTH) == 0);
-}
-
-static int sid_matches(const struct cep_ace *ace, const struct cep_token *token)
-{
-    if (ace->sid_length == sizeof(self_sid) && memcmp(ace->sid, self_sid, sizeof(self_sid)) == 0)
-        return 0;
-    return cep_token_has(token, ace->sid, ace->sid_length);
-}
-
-static enum effect decide(const struct cep_ace *ace, const unsigned char *guid,
-                          const struct cep_token *token)
-{
-    enum effect effect = effect_of_type(ace->type);
-
-    if (effect == EFFECT_NONE || (ace->flags & CEP_ACE_INHERIT_ONLY) ||
-        !mask_matches(ace->mask, effect) || !object_type_matches(ace->object_type, guid, effect) ||
-        !sid_matches(ace, token))
-        return EFFECT_NONE;
-    return effect;
-}
+#include "effect.h"
 
 int cep_access_granted(const void *sd, size_t length, enum cep_right right,
                        const struct cep_token *token)
 {
-    const unsigned char *guid = right == CEP_RIGHT_ENROLL ? enroll_guid : autoenroll_guid;
-    enum effect verdict = EFFECT_NONE;
+    enum cep_effect verdict = CEP_EFFECT_NONE, effect;
     struct cep_ace_walk walk;
     struct cep_ace ace;
     const char *problem;
@@ -103,8 +23,22 @@ int cep_access_granted(const void *sd, size_t length, enum cep_right right,
         return 0;
     /* To the end also after the verdict: a descriptor that is damaged further on grants nothing. */
     while ((more = cep_dacl_next(&walk, &ace, &problem)) > 0) {
-        if (verdict == EFFECT_NONE)
-            verdict = decide(&ace, guid, token);
+        if (verdict != CEP_EFFECT_NONE)
+            continue;
+        effect = cep_ace_effect(&ace, right);
+        if (effect != CEP_EFFECT_NONE && cep_token_has(token, ace.sid, ace.sid_length))
+            verdict = effect;
     }
-    return more == 0 && verdict == EFFECT_GRANT;
+    return more == 0 && verdict == CEP_EFFECT_GRANT;
+}
+
+int cep_steps_granted(const apr_uint32_t *steps, apr_uint32_t count, const apr_uint32_t *held)
+{
+    apr_uint32_t i;
+
+    for (i = 0; i < count; i++) {
+        if (cep_is_held(held, CEP_STEP_SID(steps[i])))
+            return !(steps[i] & CEP_STEP_DENIES);
+    }
+    return 0;
 }

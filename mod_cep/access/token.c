@@ -54,3 +54,50 @@ int cep_token_has(const struct cep_token *token, const void *sid, size_t length)
     }
     return 0;
 }
+
+/*
+ * The first place from `at` on whose SID is not below sid. Strides double before the bisection:
+ * what is sought in order lies near, when there is much of it, and far, when there is little.
+ */
+static apr_uint32_t seek(const struct cep_sid *sids, apr_uint32_t count, apr_uint32_t at,
+                         const struct cep_sid *sid)
+{
+    apr_uint32_t stride = 1, high;
+
+    while (stride < count - at && cep_sid_compare(&sids[at + stride - 1], sid) < 0) {
+        at += stride;
+        stride *= 2;
+    }
+    high = stride < count - at ? at + stride - 1 : count;
+    while (at < high) {
+        apr_uint32_t middle = at + (high - at) / 2;
+
+        if (cep_sid_compare(&sids[middle], sid) < 0)
+            at = middle + 1;
+        else
+            high = middle;
+    }
+    return at;
+}
+
+void cep_token_hold(apr_uint32_t *held, const struct cep_token *token, const struct cep_sid *sids,
+                    apr_uint32_t count)
+{
+    int token_is_shorter = (apr_uint32_t)token->count <= count;
+    const struct cep_sid *few = token_is_shorter ? token->sids : sids;
+    const struct cep_sid *many = token_is_shorter ? sids : token->sids;
+    apr_uint32_t few_count = token_is_shorter ? (apr_uint32_t)token->count : count;
+    apr_uint32_t many_count = token_is_shorter ? count : (apr_uint32_t)token->count;
+    apr_uint32_t i, at = 0;
+
+    for (i = 0; i < few_count; i++) {
+        at = seek(many, many_count, at, &few[i]);
+        if (at == many_count)
+            return;
+        if (cep_sid_compare(&many[at], &few[i]) == 0) {
+            apr_uint32_t number = token_is_shorter ? at : i;
+
+            held[number / 32] |= 1u << (number % 32);
+        }
+    }
+}

@@ -41,10 +41,21 @@ static int passes_oids(const char *oid, const struct cep_request *request)
     return 0;
 }
 
-static int grants(const struct cep_snapshot *snapshot, struct image_ref descriptor,
-                  enum cep_right right, const struct cep_token *token)
+/* The token as a set of the snapshot's SIDs: looked up once, not for each template. */
+static apr_uint32_t *hold(const struct cep_snapshot *snapshot, const struct cep_token *token,
+                          apr_pool_t *pool)
 {
-    return cep_access_granted(image_at(snapshot, descriptor), descriptor.count, right, token);
+    apr_uint32_t count = snapshot->header->sids.count;
+    apr_uint32_t *held = apr_pcalloc(pool, (CEP_HELD_WORDS(count) + 1) * sizeof(*held));
+
+    cep_token_hold(held, token, snapshot->sids, count);
+    return held;
+}
+
+static int grants(const struct cep_snapshot *snapshot, struct cep_access_list list,
+                  const apr_uint32_t *held)
+{
+    return cep_steps_granted(snapshot->steps + list.first, list.count, held);
 }
 
 /* Mark what the refs name; returns how many were not marked before. */
@@ -65,6 +76,7 @@ void cep_snapshot_select(struct cep_selection *selection, const struct cep_snaps
                          apr_pool_t *pool)
 {
     const struct image_header *header = snapshot->header;
+    const apr_uint32_t *held = hold(snapshot, token, pool);
 
     memset(selection, 0, sizeof(*selection));
     selection->policies = apr_pcalloc(pool, header->templates.count + 1);
@@ -76,19 +88,17 @@ void cep_snapshot_select(struct cep_selection *selection, const struct cep_snaps
 
         /* Published by a listed CA, wanted, and the caller has Enroll: DESIGN, section 5. */
         if (t->ca_refs.count == 0 || !passes_versions(t->private_key_flags, request) ||
-            !passes_oids(image_at(snapshot, t->oid), request) ||
-            !grants(snapshot, t->security_descriptor, CEP_RIGHT_ENROLL, token))
+            !passes_oids(image_at(snapshot, t->oid), request) || !grants(snapshot, t->enroll, held))
             continue;
         selection->policies[i] = CEP_SELECTED;
-        if (grants(snapshot, t->security_descriptor, CEP_RIGHT_AUTOENROLL, token))
+        if (grants(snapshot, t->autoenroll, held))
             selection->policies[i] |= CEP_PERMITTED;
         selection->policy_count++;
         selection->ca_count += mark(selection->cas, snapshot, t->ca_refs);
         selection->oid_count += mark(selection->oids, snapshot, t->oid_refs);
     }
     for (uint32_t i = 0; i < header->cas.count; i++) {
-        if (selection->cas[i] &&
-            grants(snapshot, snapshot->cas[i].security_descriptor, CEP_RIGHT_ENROLL, token))
+        if (selection->cas[i] && grants(snapshot, snapshot->cas[i].enroll, held))
             selection->cas[i] |= CEP_PERMITTED;
     }
 }

@@ -15,6 +15,7 @@ struct builder {
     unsigned char *data;
     apr_size_t length, size;
     int full;
+    struct cep_compiler *access; /* of all descriptors */
 };
 
 int cep_image_digest(unsigned char digest[CEP_DIGEST_LENGTH], const void *image, apr_size_t length)
@@ -117,6 +118,14 @@ static void store(struct builder *b, struct image_ref table, int i, const void *
         memcpy(b->data + table.offset + (apr_size_t)i * size, record, size);
 }
 
+/* An absent descriptor grants nothing, as an unreadable one. */
+static struct cep_access_list compile(struct builder *b, const struct cep_value *descriptor,
+                                      enum cep_right right)
+{
+    return cep_compiler_add(b->access, descriptor->data, descriptor->data ? descriptor->len : 0,
+                            right);
+}
+
 static struct image_ref put_templates(struct builder *b, const struct cep_policy *policy)
 {
     int count = policy->templates->nelts;
@@ -130,7 +139,8 @@ static struct image_ref put_templates(struct builder *b, const struct cep_policy
         memset(&record, 0, sizeof(record));
         record.cn = put_text(b, t->cn);
         record.oid = put_text(b, t->oid);
-        record.security_descriptor = put_value(b, &t->security_descriptor);
+        record.enroll = compile(b, &t->security_descriptor, CEP_RIGHT_ENROLL);
+        record.autoenroll = compile(b, &t->security_descriptor, CEP_RIGHT_AUTOENROLL);
         record.policy = put_fragment(b, cep_xcep_render_policy(t, b->pool));
         record.oid_refs = put_refs(b, t->oid_refs);
         record.ca_refs = put_refs(b, t->ca_refs);
@@ -153,7 +163,7 @@ static struct image_ref put_cas(struct builder *b, const struct cep_policy *poli
 
         memset(&record, 0, sizeof(record));
         record.cn = put_text(b, service->cn);
-        record.security_descriptor = put_value(b, &service->security_descriptor);
+        record.enroll = compile(b, &service->security_descriptor, CEP_RIGHT_ENROLL);
         record.ca = put_fragment(b, cep_xcep_render_ca(service, i, b->pool));
         store(b, table, i, &record, sizeof(record));
     }
@@ -194,6 +204,34 @@ static struct image_ref put_oids(struct builder *b, const struct cep_policy *pol
     return table;
 }
 
+static struct image_ref put_records(struct builder *b, const void *records, uint32_t count,
+                                    apr_size_t record)
+{
+    struct image_ref ref = {0, 0};
+    uint32_t at = reserve(b, (apr_size_t)count * record);
+
+    if (b->full)
+        return ref;
+    if (count > 0)
+        memcpy(b->data + at, records, (apr_size_t)count * record);
+    ref.offset = at;
+    ref.count = count;
+    return ref;
+}
+
+/* What the lists of templates and CAs refer to. */
+static void put_access(struct builder *b, struct image_header *header)
+{
+    struct cep_compiled compiled;
+
+    if (!cep_compiler_finish(&compiled, b->access)) {
+        b->full = 1;
+        return;
+    }
+    header->sids = put_records(b, compiled.sids, compiled.sid_count, sizeof(struct cep_sid));
+    header->steps = put_records(b, compiled.steps, compiled.step_count, sizeof(uint32_t));
+}
+
 static struct image_ref put_findings(struct builder *b, const struct cep_policy *policy)
 {
     int count = policy->findings->nelts;
@@ -222,6 +260,7 @@ apr_status_t cep_snapshot_build(struct cep_value *image, const struct cep_policy
     struct image_header header;
 
     b.data = apr_palloc(pool, b.size);
+    b.access = cep_compiler_make(pool);
     memset(&header, 0, sizeof(header));
     reserve(&b, sizeof(header));
     memcpy(header.magic, CEP_IMAGE_MAGIC, sizeof(header.magic));
@@ -230,6 +269,7 @@ apr_status_t cep_snapshot_build(struct cep_value *image, const struct cep_policy
     header.forest_id = put_text(&b, identity->forest_id);
     header.templates = put_templates(&b, policy);
     header.cas = put_cas(&b, policy);
+    put_access(&b, &header);
     header.oids = put_oids(&b, policy);
     header.findings = put_findings(&b, policy);
     if (b.full)

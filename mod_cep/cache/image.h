@@ -13,7 +13,7 @@
 #include "cep_snapshot.h"
 
 #define CEP_IMAGE_MAGIC      "CEPSNAP" /* with its NUL: 8 octets */
-#define CEP_IMAGE_FORMAT     1u
+#define CEP_IMAGE_FORMAT     2u
 #define CEP_IMAGE_BYTE_ORDER 0x01020304u
 #define CEP_IMAGE_ALIGNMENT  8u
 
@@ -31,17 +31,17 @@ struct image_fragment {
 struct image_template {
     struct image_ref cn;
     struct image_ref oid;
-    struct image_ref security_descriptor;
-    struct image_fragment policy; /* around autoEnroll */
-    struct image_ref oid_refs;    /* uint32_t: rows of the OID table */
-    struct image_ref ca_refs;     /* uint32_t */
+    struct cep_access_list enroll, autoenroll; /* compiled from its descriptor: cep_access.h */
+    struct image_fragment policy;              /* around autoEnroll */
+    struct image_ref oid_refs;                 /* uint32_t: rows of the OID table */
+    struct image_ref ca_refs;                  /* uint32_t */
     uint32_t private_key_flags;
     uint32_t enrollment_flags;
 };
 
 struct image_ca {
     struct image_ref cn;
-    struct image_ref security_descriptor;
+    struct cep_access_list enroll;
     struct image_fragment ca; /* around enrollPermission */
 };
 
@@ -74,7 +74,13 @@ struct image_header {
     struct image_ref cas;       /* struct image_ca */
     struct image_ref oids;      /* struct image_oid */
     struct image_ref findings;  /* struct image_finding */
+    struct image_ref sids;      /* struct cep_sid: all that a step names, sorted */
+    struct image_ref steps;     /* uint32_t: of all lists */
 };
+
+/* They lie in the image as they are. */
+_Static_assert(sizeof(struct cep_sid) == CEP_SID_MAX_LENGTH + 1, "a SID has no padding");
+_Static_assert(sizeof(struct cep_access_list) == 2 * sizeof(uint32_t), "a list is two numbers");
 
 /* Where the digest begins. */
 #define CEP_IMAGE_DIGESTED offsetof(struct image_header, forest_id)
@@ -86,6 +92,8 @@ struct cep_snapshot {
     const struct image_ca *cas;
     const struct image_oid *oids;
     const struct image_finding *findings;
+    const struct cep_sid *sids;
+    const uint32_t *steps;
 };
 
 /* Valid on a verified snapshot only. */

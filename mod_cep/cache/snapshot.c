@@ -42,13 +42,41 @@ static int refs_fit(const struct cep_snapshot *s, struct image_ref ref, uint32_t
     return 1;
 }
 
+/* Sorted, or the search in them goes wrong: a right would be lost, or a denial. */
+static int sids_fit(const struct cep_snapshot *s)
+{
+    struct cep_sid sid;
+
+    for (uint32_t i = 0; i < s->header->sids.count; i++) {
+        if (!cep_sid_read(&sid, s->sids[i].octets, s->sids[i].length) ||
+            memcmp(&sid, &s->sids[i], sizeof(sid)) != 0 ||
+            (i > 0 && cep_sid_compare(&s->sids[i - 1], &sid) >= 0))
+            return 0;
+    }
+    return 1;
+}
+
+static int steps_fit(const struct cep_snapshot *s)
+{
+    for (uint32_t i = 0; i < s->header->steps.count; i++) {
+        if (CEP_STEP_SID(s->steps[i]) >= s->header->sids.count)
+            return 0;
+    }
+    return 1;
+}
+
+static int list_fits(const struct cep_snapshot *s, struct cep_access_list list)
+{
+    return (uint64_t)list.first + list.count <= s->header->steps.count;
+}
+
 static int templates_fit(const struct cep_snapshot *s)
 {
     for (uint32_t i = 0; i < s->header->templates.count; i++) {
         const struct image_template *t = &s->templates[i];
 
-        if (!text_fits(s, t->cn) || !text_fits(s, t->oid) ||
-            !text_fits(s, t->security_descriptor) || !fragment_fits(s, t->policy) ||
+        if (!text_fits(s, t->cn) || !text_fits(s, t->oid) || !list_fits(s, t->enroll) ||
+            !list_fits(s, t->autoenroll) || !fragment_fits(s, t->policy) ||
             !refs_fit(s, t->oid_refs, s->header->oids.count) ||
             !refs_fit(s, t->ca_refs, s->header->cas.count))
             return 0;
@@ -79,8 +107,7 @@ static int rest_fits(const struct cep_snapshot *s)
     for (uint32_t i = 0; i < s->header->cas.count; i++) {
         const struct image_ca *ca = &s->cas[i];
 
-        if (!text_fits(s, ca->cn) || !text_fits(s, ca->security_descriptor) ||
-            !fragment_fits(s, ca->ca))
+        if (!text_fits(s, ca->cn) || !list_fits(s, ca->enroll) || !fragment_fits(s, ca->ca))
             return 0;
     }
     for (uint32_t i = 0; i < s->header->findings.count; i++) {
@@ -132,13 +159,17 @@ const struct cep_snapshot *cep_snapshot_open(const void *image, apr_size_t lengt
         !table_fits(s, s->header->templates, sizeof(struct image_template)) ||
         !table_fits(s, s->header->cas, sizeof(struct image_ca)) ||
         !table_fits(s, s->header->oids, sizeof(struct image_oid)) ||
-        !table_fits(s, s->header->findings, sizeof(struct image_finding)))
+        !table_fits(s, s->header->findings, sizeof(struct image_finding)) ||
+        !table_fits(s, s->header->sids, sizeof(struct cep_sid)) ||
+        !table_fits(s, s->header->steps, sizeof(uint32_t)))
         return NULL;
     s->templates = image_at(s, s->header->templates);
     s->cas = image_at(s, s->header->cas);
     s->oids = image_at(s, s->header->oids);
     s->findings = image_at(s, s->header->findings);
-    if (!templates_fit(s) || !oids_fit(s) || !rest_fits(s))
+    s->sids = image_at(s, s->header->sids);
+    s->steps = image_at(s, s->header->steps);
+    if (!sids_fit(s) || !steps_fit(s) || !templates_fit(s) || !oids_fit(s) || !rest_fits(s))
         return NULL;
     *error = NULL;
     return s;

@@ -1,18 +1,21 @@
 /* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The access check: lists of ACEs and what they mean for the two rights.
+ * The access check: lists of ACEs and what they mean for the two rights, on the descriptor and
+ * compiled.
  *
- * These mistakes were made in check.c, one at a time, and each was caught by the table below:
+ * These mistakes were made in effect.c and check.c, one at a time, and each was caught by the table
+ * below:
  * - effect_of_type(): deny ACEs have no effect; conditional denials have none; conditional
  *   allowances grant; object denials are treated as grants;
- * - decide(): the test of INHERIT_ONLY left out; INHERITED (0x10) tested in its place;
+ * - cep_ace_effect(): the test of INHERIT_ONLY left out; INHERITED (0x10) tested in its place;
  * - mask_matches(): equality with 0x100; GENERIC_ALL grants; GENERIC_ALL does not deny;
  * - enroll_guid, autoenroll_guid: fields big-endian; the two swapped;
- * - object_type_matches(): always true; an absent ObjectType matches nothing; zeros deny nothing, or grant;
- * - sid_matches(): S-1-5-10 matches when the token holds it; always true;
- * - cep_access_granted(): the last match decides; a denial anywhere decides; an ACE that does not
- *   fit behind the deciding one is overlooked;
+ * - object_type_matches(): always true; an absent ObjectType matches nothing; zeros deny nothing,
+ * or grant;
+ * - is_self(): always false, so that S-1-5-10 matches when the token holds it;
+ * - cep_access_granted(): any SID matches; the last match decides; a denial anywhere decides; an
+ *   ACE that does not fit behind the deciding one is overlooked;
  * - read_fixed_part(): InheritedObjectType taken for ObjectType.
  */
 #include <setjmp.h>
@@ -23,7 +26,10 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <apr_general.h>
+
 #include "cep_access.h"
+#include "compiled.h"
 #include "sd_builder.h"
 
 #define ME     "S-1-5-21-1-2-3-1104"
@@ -213,6 +219,24 @@ static void make_descriptor(const struct access_case *access_case)
     sd_add(&sd, SD_DACL, acl.octets, acl.length);
 }
 
+/* The same from a list that was compiled. */
+static int compiled(enum cep_right right)
+{
+    struct cep_compiled result;
+    struct cep_compiler *compiler;
+    struct cep_access_list list;
+    apr_pool_t *pool;
+    int granted;
+
+    apr_pool_create(&pool, NULL);
+    compiler = cep_compiler_make(pool);
+    list = cep_compiler_add(compiler, sd.octets, sd.length, right);
+    assert_true(cep_compiler_finish(&result, compiler));
+    granted = compiled_grants(&result, list, &token);
+    apr_pool_destroy(pool);
+    return granted;
+}
+
 static void expect(const struct access_case *access_case, const char *where, int enroll,
                    int autoenroll)
 {
@@ -221,6 +245,8 @@ static void expect(const struct access_case *access_case, const char *where, int
 
     if (got != enroll || got_auto != autoenroll)
         fail_msg("%s%s: enroll %d, autoenroll %d", access_case->name, where, got, got_auto);
+    if (compiled(CEP_RIGHT_ENROLL) != enroll || compiled(CEP_RIGHT_AUTOENROLL) != autoenroll)
+        fail_msg("%s%s: not so when compiled", access_case->name, where);
 }
 
 static void table(void **state)
@@ -344,6 +370,7 @@ int main(void)
         cmocka_unit_test(a_template_of_windows),
     };
 
+    apr_initialize();
     /* sorted: the shorter ones first */
     token_sids[0] = sid_of(SELF);
     token_sids[1] = sid_of("S-1-5-11");

@@ -113,46 +113,140 @@ static void test_any_length_but_the_right_one_is_seen(void **state)
     }
 }
 
+/* Make a changed image's digest good again, open it, and use all of what can be opened. */
+static int is_accepted(unsigned char *copy)
+{
+    struct image_header *header = (struct image_header *)(void *)copy;
+    static const char *const sids[] = {"S-1-5-11", "S-1-1-0", SAMPLE_DOMAIN_SID "-513"};
+    struct cep_instance instance = {"{id}", NULL, 8};
+    struct cep_request request = everything();
+    const struct cep_snapshot *snapshot;
+    struct cep_selection selection;
+    const char *error;
+    apr_pool_t *sub;
+
+    apr_pool_create(&sub, pool);
+    assert_true(cep_image_digest(header->digest, copy, image.len));
+    snapshot = cep_snapshot_open(copy, image.len, sub, &error);
+    if (snapshot) {
+        struct cep_token token = token_of(sub, sids, 3);
+
+        cep_snapshot_select(&selection, snapshot, &token, &request, sub);
+        cep_snapshot_answer(snapshot, &selection, &instance, NULL, "de-DE", sub);
+    }
+    apr_pool_destroy(sub);
+    return snapshot != NULL;
+}
+
+/* Put evil numbers at each fourth octet of a part of the image; counts what was opened, or not. */
+static void put_evil_numbers(unsigned char *copy, apr_size_t from, apr_size_t to, int counts[2])
+{
+    static const uint32_t evil[] = {0, 1, 7, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffff8};
+
+    for (apr_size_t at = from; at + 4 <= to; at += 4) {
+        for (apr_size_t e = 0; e < sizeof(evil) / sizeof(evil[0]); e++) {
+            memcpy(copy + at, &evil[e], 4);
+            counts[is_accepted(copy)]++;
+            memcpy(copy + at, image.data + at, 4);
+        }
+    }
+}
+
 /* Somebody who can compute digests changes numbers: nothing may be read outside the image. */
 static void test_numbers_are_checked_behind_a_good_digest(void **state)
 {
-    static const uint32_t evil[] = {0, 1, 7, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffff8};
+    const struct cep_snapshot *snapshot = open_image(image.data, image.len);
+    const struct image_header *header = snapshot->header;
     unsigned char *copy = malloc(image.len);
-    struct image_header *header = (struct image_header *)(void *)copy;
-    struct cep_selection selection;
-    struct cep_request request = everything();
-    const char *const sids[] = {"S-1-5-11", "S-1-1-0"};
-    struct cep_token token = token_of(pool, sids, 2);
-    int accepted = 0, refused = 0;
-    apr_pool_t *sub;
+    int counts[2] = {0, 0};
 
     (void)state;
-    apr_pool_create(&sub, pool);
     memcpy(copy, image.data, image.len);
-    for (apr_size_t at = CEP_IMAGE_DIGESTED; at + 4 <= image.len && at < 6000; at += 4) {
-        for (apr_size_t e = 0; e < sizeof(evil) / sizeof(evil[0]); e++) {
-            const struct cep_snapshot *snapshot;
-            const char *error;
+    put_evil_numbers(copy, CEP_IMAGE_DIGESTED, 6000, counts);
+    assert_true(counts[0] > 1000);
+    assert_true(counts[1] > 0); /* flags and text may be anything */
 
-            memcpy(copy + at, &evil[e], 4);
-            assert_true(cep_image_digest(header->digest, copy, image.len));
-            snapshot = cep_snapshot_open(copy, image.len, sub, &error);
-            if (snapshot) {
-                struct cep_instance instance = {"{id}", NULL, 8};
+    counts[0] = counts[1] = 0;
+    put_evil_numbers(copy, header->steps.offset,
+                     header->steps.offset + header->steps.count * sizeof(uint32_t), counts);
+    assert_true(counts[0] > 0);
+    assert_true(counts[1] > 0); /* a step may name any SID that there is */
 
-                cep_snapshot_select(&selection, snapshot, &token, &request, sub);
-                cep_snapshot_answer(snapshot, &selection, &instance, NULL, "de-DE", sub);
-                accepted++;
-            } else {
-                refused++;
-            }
-            memcpy(copy + at, image.data + at, 4);
-            apr_pool_clear(sub);
-        }
-    }
+    counts[0] = counts[1] = 0;
+    put_evil_numbers(copy, header->sids.offset,
+                     header->sids.offset + header->sids.count * sizeof(struct cep_sid), counts);
+    assert_true(counts[0] > 0);
     free(copy);
-    assert_true(refused > 1000);
-    assert_true(accepted > 0); /* flags and text may be anything */
+}
+
+static struct image_header *change_header(unsigned char *copy)
+{
+    memcpy(copy, image.data, image.len);
+    return (struct image_header *)(void *)copy;
+}
+
+/* The numbers of the access lists, each at its limit and one beyond. */
+static void test_access_lists_are_checked(void **state)
+{
+    unsigned char *copy = malloc(image.len);
+    struct image_header *header = change_header(copy);
+    struct image_template *templates = (void *)(copy + header->templates.offset);
+    struct image_ca *cas = (void *)(copy + header->cas.offset);
+    struct cep_sid *sids = (void *)(copy + header->sids.offset), sid;
+    uint32_t *steps = (void *)(copy + header->steps.offset), all = header->steps.count;
+    const struct {
+        struct cep_access_list *list;
+        uint32_t first, count;
+        int accepted;
+    } lists[] = {
+        {&templates[0].enroll, 0, all, 1},
+        {&templates[0].enroll, all, 0, 1},
+        {&templates[0].enroll, 0, all + 1, 0},
+        {&templates[0].enroll, 1, all, 0},
+        {&templates[0].enroll, all + 1, 0, 0},
+        {&templates[0].enroll, 1, UINT32_MAX, 0},
+        {&templates[0].autoenroll, UINT32_MAX, 1, 0},
+        {&templates[header->templates.count - 1].autoenroll, 0, all + 1, 0},
+        {&cas[0].enroll, 0, all, 1},
+        {&cas[0].enroll, 0, all + 1, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        change_header(copy);
+        lists[i].list->first = lists[i].first;
+        lists[i].list->count = lists[i].count;
+        assert_int_equal(is_accepted(copy), lists[i].accepted);
+    }
+    change_header(copy);
+    steps[all - 1] = (header->sids.count - 1) << 1;
+    assert_int_equal(is_accepted(copy), 1);
+    steps[all - 1] = header->sids.count << 1;
+    assert_int_equal(is_accepted(copy), 0);
+
+    change_header(copy); /* not sorted, twice the same, not at its end all 0 */
+    assert_true(header->sids.count > 2);
+    sid = sids[0];
+    sids[0] = sids[1];
+    sids[1] = sid;
+    assert_int_equal(is_accepted(copy), 0);
+    sids[1] = sids[0];
+    assert_int_equal(is_accepted(copy), 0);
+    change_header(copy);
+    sids[0].octets[CEP_SID_MAX_LENGTH - 1] = 1;
+    assert_int_equal(is_accepted(copy), 0);
+    change_header(copy);
+    sids[header->sids.count - 1].length = 255;
+    assert_int_equal(is_accepted(copy), 0);
+    free(copy);
+}
+
+/* Lists instead: the GUID of Enroll stands in every descriptor of the sample. */
+static void test_no_descriptor_is_in_the_image(void **state)
+{
+    (void)state;
+    for (apr_size_t at = 0; at + 8 <= image.len; at++)
+        assert_true(memcmp(image.data + at, "\x68\xc9\x10\x0e\xfb\x78\xd2\x11", 8) != 0);
 }
 
 static int listed(const struct cep_snapshot *snapshot, const struct cep_selection *selection,
@@ -264,6 +358,8 @@ int main(void)
         cmocka_unit_test(test_any_flipped_octet_is_seen),
         cmocka_unit_test(test_any_length_but_the_right_one_is_seen),
         cmocka_unit_test(test_numbers_are_checked_behind_a_good_digest),
+        cmocka_unit_test(test_access_lists_are_checked),
+        cmocka_unit_test(test_no_descriptor_is_in_the_image),
         cmocka_unit_test(test_selection_by_rights),
         cmocka_unit_test(test_unpublished_is_not_listed),
         cmocka_unit_test(test_selection_by_oid),
