@@ -1,13 +1,20 @@
 /* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The access check for other programs' tests: one question a line on standard input, one answer a
- * line on standard output.
+ * The access check for other programs' tests: questions on standard input, a line each.
  *
  *   <descriptor in hex> <enroll|autoenroll> <sid>,<sid>,...    ->  1 or 0
  *   check <descriptor in hex>                                  ->  "ok", or what is wrong
+ *   token <sid>,<sid>,...                                      remembered, numbered from 0
+ *   ask <descriptor in hex> <first token> <number of tokens>   remembered
+ *   run                                                        answers, and forgets, what was asked
  *
- * "-" is an empty descriptor or an empty list. Anything else ends the program with status 1.
+ * The answer to "ask" is "<ok, or what is wrong>|<walk>|<compiled>". Walk is a digit for each
+ * token, 1 for Enroll plus 2 for AutoEnroll, by the plain walk of the descriptor; compiled is the
+ * same from lists that all descriptors asked about were compiled into, together.
+ *
+ * "-" is an empty descriptor or an empty list. Anything else ends the program with status 1; so
+ * does a compiled list that does not say what the walk says, when one is asked alone.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,12 +23,32 @@
 #include <apr_general.h>
 
 #include "cep_access.h"
+#include "compiled.h"
 
 struct question {
     unsigned char *sd;
     size_t length;
-    apr_array_header_t *sids;
+    int first, count;
+    struct cep_access_list lists[2];
 };
+
+/* What is remembered until the next "run". */
+struct batch {
+    apr_pool_t *pool;
+    apr_array_header_t *tokens;    /* struct cep_token */
+    apr_array_header_t *questions; /* struct question */
+};
+
+static void forget(struct batch *batch)
+{
+    int i;
+
+    for (i = 0; batch->questions && i < batch->questions->nelts; i++)
+        free(APR_ARRAY_IDX(batch->questions, i, struct question).sd);
+    apr_pool_clear(batch->pool);
+    batch->tokens = apr_array_make(batch->pool, 64, sizeof(struct cep_token));
+    batch->questions = apr_array_make(batch->pool, 64, sizeof(struct question));
+}
 
 static int hex_digit(char c)
 {
@@ -32,105 +59,182 @@ static int hex_digit(char c)
     return -1;
 }
 
-/* In place: the octets take half the room of their digits. */
-static int read_descriptor(struct question *question, char *hex)
+/* To memory of just its length, so that a sanitizer sees a read beyond its end. */
+static int read_descriptor(struct question *question, const char *hex)
 {
-    size_t i, digits = strlen(hex);
+    size_t i;
 
-    question->sd = (unsigned char *)hex;
-    question->length = digits / 2;
-    if (strcmp(hex, "-") == 0)
-        return 1;
-    for (i = 0; i + 1 < digits; i += 2) {
-        int high = hex_digit(hex[i]), low = hex_digit(hex[i + 1]);
+    question->length = strcmp(hex, "-") == 0 ? 0 : strlen(hex) / 2;
+    question->sd = malloc(question->length ? question->length : 1);
+    if (!question->sd || (question->length && strlen(hex) % 2 != 0))
+        return 0;
+    for (i = 0; i < question->length; i++) {
+        int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
 
         if (high < 0 || low < 0)
             return 0;
-        question->sd[i / 2] = (unsigned char)(high << 4 | low);
-    }
-    return digits % 2 == 0;
-}
-
-static int read_sids(struct question *question, char *list)
-{
-    char *rest = NULL, *text;
-
-    question->sids->nelts = 0;
-    if (strcmp(list, "-") == 0)
-        return 1;
-    for (text = strtok_r(list, ",", &rest); text; text = strtok_r(NULL, ",", &rest)) {
-        if (!cep_sid_parse(apr_array_push(question->sids), text))
-            return 0;
+        question->sd[i] = (unsigned char)(high << 4 | low);
     }
     return 1;
 }
 
-/*
- * The descriptor is copied to memory of just its length, so that a sanitizer sees a read beyond
- * its end.
- */
-static const char *answer(const struct question *question, const char *right)
+static int read_token(struct cep_token *token, char *list, apr_pool_t *pool)
 {
-    unsigned char *sd = malloc(question->length ? question->length : 1);
-    const char *text = NULL;
+    apr_array_header_t *sids = apr_array_make(pool, 16, sizeof(struct cep_sid));
+    char *rest = NULL, *text = strcmp(list, "-") == 0 ? NULL : strtok_r(list, ",", &rest);
 
-    if (!sd)
-        return NULL;
-    memcpy(sd, question->sd, question->length);
-    if (!right) {
-        text = cep_sd_check(sd, question->length);
-        text = text ? text : "ok";
-    } else if (strcmp(right, "enroll") == 0 || strcmp(right, "autoenroll") == 0) {
-        struct cep_token token = cep_token_make(question->sids);
-
-        text = cep_access_granted(sd, question->length,
-                                  *right == 'e' ? CEP_RIGHT_ENROLL : CEP_RIGHT_AUTOENROLL, &token)
-                   ? "1"
-                   : "0";
+    for (; text; text = strtok_r(NULL, ",", &rest)) {
+        if (!cep_sid_parse(apr_array_push(sids), text))
+            return 0;
     }
-    free(sd);
-    return text;
+    *token = cep_token_make(sids);
+    return 1;
 }
 
-static const char *ask(struct question *question, char *line)
+static char digit(int enroll, int autoenroll)
+{
+    return (char)('0' + enroll + 2 * autoenroll);
+}
+
+static void answer(const struct question *question, const struct batch *batch,
+                   const struct cep_compiled *compiled)
+{
+    const char *problem = cep_sd_check(question->sd, question->length);
+    int i, way;
+
+    fputs(problem ? problem : "ok", stdout);
+    for (way = 0; way < 2; way++) {
+        putchar('|');
+        for (i = question->first; i < question->first + question->count; i++) {
+            const struct cep_token *token = &APR_ARRAY_IDX(batch->tokens, i, struct cep_token);
+            int right, granted[2];
+
+            for (right = 0; right < 2; right++)
+                granted[right] = way == 0
+                                     ? cep_access_granted(question->sd, question->length,
+                                                          (enum cep_right)right, token)
+                                     : compiled_grants(compiled, question->lists[right], token);
+            putchar(digit(granted[0], granted[1]));
+        }
+    }
+    putchar('\n');
+}
+
+static void compile(struct batch *batch, struct cep_compiled *compiled)
+{
+    struct cep_compiler *compiler = cep_compiler_make(batch->pool);
+    int i, right;
+
+    for (i = 0; i < batch->questions->nelts; i++) {
+        struct question *question = &APR_ARRAY_IDX(batch->questions, i, struct question);
+
+        for (right = 0; right < 2; right++)
+            question->lists[right] =
+                cep_compiler_add(compiler, question->sd, question->length, (enum cep_right)right);
+    }
+    if (!cep_compiler_finish(compiled, compiler))
+        abort();
+}
+
+static int run(struct batch *batch)
+{
+    struct cep_compiled compiled;
+    int i;
+
+    compile(batch, &compiled);
+    for (i = 0; i < batch->questions->nelts; i++)
+        answer(&APR_ARRAY_IDX(batch->questions, i, struct question), batch, &compiled);
+    forget(batch);
+    return 1;
+}
+
+static int remember(struct batch *batch, const char *sd, const char *first, const char *count)
+{
+    struct question *question = apr_array_push(batch->questions);
+
+    question->first = first ? (int)strtol(first, NULL, 10) : -1;
+    question->count = count ? (int)strtol(count, NULL, 10) : -1;
+    return read_descriptor(question, sd) && question->first >= 0 && question->count >= 0 &&
+           question->first <= batch->tokens->nelts &&
+           question->count <= batch->tokens->nelts - question->first;
+}
+
+static int check(struct batch *batch, const char *sd)
+{
+    struct question *question = apr_array_push(batch->questions);
+    const char *problem;
+
+    if (!read_descriptor(question, sd))
+        return 0;
+    problem = cep_sd_check(question->sd, question->length);
+    puts(problem ? problem : "ok");
+    forget(batch);
+    return 1;
+}
+
+static int ask_alone(struct batch *batch, const char *sd, const char *name, char *list)
+{
+    struct question *question = apr_array_push(batch->questions);
+    enum cep_right right = *name == 'e' ? CEP_RIGHT_ENROLL : CEP_RIGHT_AUTOENROLL;
+    struct cep_compiled compiled;
+    struct cep_token token;
+    int granted;
+
+    if ((strcmp(name, "enroll") != 0 && strcmp(name, "autoenroll") != 0) ||
+        !read_descriptor(question, sd) || !read_token(&token, list, batch->pool))
+        return 0;
+    compile(batch, &compiled);
+    granted = cep_access_granted(question->sd, question->length, right, &token);
+    if (granted != compiled_grants(&compiled, question->lists[right], &token)) {
+        fprintf(stderr, "the compiled list says otherwise\n");
+        return 0;
+    }
+    puts(granted ? "1" : "0");
+    forget(batch);
+    return 1;
+}
+
+/* 0: the line is no question. */
+static int ask(struct batch *batch, char *line)
 {
     char *rest = NULL;
-    char *first = strtok_r(line, " \n", &rest);
+    char *word = strtok_r(line, " \n", &rest);
     char *second = strtok_r(NULL, " \n", &rest);
     char *third = strtok_r(NULL, " \n", &rest);
+    char *fourth = strtok_r(NULL, " \n", &rest);
 
-    if (!first || !second)
-        return NULL;
-    if (strcmp(first, "check") == 0)
-        return read_descriptor(question, second) ? answer(question, NULL) : NULL;
-    if (!third || !read_descriptor(question, first) || !read_sids(question, third))
-        return NULL;
-    return answer(question, second);
+    if (!word)
+        return 0;
+    if (strcmp(word, "run") == 0)
+        return run(batch);
+    if (strcmp(word, "token") == 0)
+        return second && read_token(apr_array_push(batch->tokens), second, batch->pool);
+    if (strcmp(word, "ask") == 0)
+        return second && remember(batch, second, third, fourth);
+    if (strcmp(word, "check") == 0)
+        return second && check(batch, second);
+    return second && third && ask_alone(batch, word, second, third);
 }
 
 int main(void)
 {
-    struct question question = {0};
+    struct batch batch = {0};
     char *line = NULL;
     size_t size = 0;
     unsigned long number = 0;
-    apr_pool_t *pool;
     int status = 0;
 
     apr_initialize();
-    apr_pool_create(&pool, NULL);
-    question.sids = apr_array_make(pool, 64, sizeof(struct cep_sid));
-    while (getline(&line, &size, stdin) > 0) {
-        const char *text = ask(&question, line);
-
+    apr_pool_create(&batch.pool, NULL);
+    forget(&batch);
+    while (status == 0 && getline(&line, &size, stdin) > 0) {
         number++;
-        if (!text) {
+        if (!ask(&batch, line)) {
             fprintf(stderr, "line %lu is no question\n", number);
             status = 1;
-            break;
         }
-        puts(text);
     }
+    forget(&batch);
     free(line);
     apr_terminate();
     return status;
