@@ -234,8 +234,8 @@ class SambaAD:
         with open(self.path("samba.log"), "ab") as log:
             # With a pipe as standard input it ends when the other side does.
             self.process = subprocess.Popen(
-                [find("samba"), "-F", "--no-process-group", "-M", "single", "--debug-stdout",
-                 "-s", self.configuration], stdin=subprocess.PIPE, stdout=log, stderr=log, cwd="/",
+                [find("samba"), "--interactive", "--model=single", "-s", self.configuration],
+                stdin=subprocess.PIPE, stdout=log, stderr=log, cwd="/",
                 env={**os.environ, "KRB5_CONFIG": self.krb5_conf})
         deadline = time.monotonic() + timeout
         for port in PORTS:
