@@ -1,8 +1,8 @@
 /* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * From the name that httpd authenticated to exactly one account of the directory and the SIDs that
- * stand for it, or to nobody.
+ * From what httpd authenticated to the SIDs that stand for the caller, or to nobody: from the name
+ * to exactly one account of the directory; from a Kerberos ticket without asking anybody.
  */
 #ifndef CEP_CALLER_H
 #define CEP_CALLER_H
@@ -11,8 +11,8 @@
 #include "cep_directory.h"
 
 struct cep_caller {
-    const char *dn;
-    const char *account;     /* sAMAccountName */
+    const char *dn;      /* "" where the SIDs are a ticket's */
+    const char *account; /* sAMAccountName; the principal where the SIDs are a ticket's */
     struct cep_token token;
 };
 
@@ -68,5 +68,38 @@ int cep_caller_pack(struct cep_value *octets, const struct cep_caller_record *re
  */
 int cep_caller_unpack(struct cep_caller_record *record, const void *octets, apr_size_t length,
                       const char *directory, const char *user, apr_pool_t *pool);
+/* Longest list of name attributes that is read, in octets. Windows' tickets end at 64 KiB. */
+#define CEP_NAME_ATTRIBUTES_MAX (1024 * 1024)
+
+/* The attribute that MIT Kerberos makes of a PAC's buffer 1, [MS-PAC] 2.4. */
+#define CEP_PAC_LOGON_INFO "urn:mspac:logon-info"
+
+/*
+ * The value of one attribute from GSS_NAME_ATTRS_JSON of mod_auth_gssapi; name is GSS_NAME, and
+ * the list must be about it. Returns NULL, with value->data NULL when there is no such attribute;
+ * else why the list, or the attribute, must not be used: what is not marked authenticated and
+ * complete, has several values, or cannot be read. A static sentence, "its" being the ticket's.
+ */
+const char *cep_name_attribute_find(struct cep_value *value, const char *name, const char *json,
+                                    const char *attribute, apr_pool_t *pool);
+
+/*
+ * Append the SIDs of logon information, [MS-PAC] 2.5 as [MS-RPCE] 2.2.6 serializes it: the account,
+ * its primary group, groups, extra SIDs, resource groups; then the well-known ones as above, but
+ * S-1-5-9 only where the PAC has it, and S-1-5-15 not where it has S-1-5-1000. At most
+ * CEP_TOKEN_MAX_SIDS. Returns NULL, or why it must not be used (a static sentence); sids is then
+ * of no use. Whoever calls must know that the PAC's signature is good.
+ */
+const char *cep_pac_sids(apr_array_header_t *sids, const void *data, apr_size_t length);
+
+/*
+ * The caller of a Kerberos ticket, by what mod_auth_gssapi hands on: name is GSS_NAME, json is
+ * GSS_NAME_ATTRS_JSON. No directory is asked; whether the account may be used, the KDC decided.
+ *
+ * APR_SUCCESS: *caller in pool. APR_NOTFOUND: the ticket has no PAC, and *error is NULL.
+ * APR_EINVAL: it has one that must not be used, and *error says why: never a smaller token.
+ */
+apr_status_t cep_caller_from_ticket(struct cep_caller **caller, const char *name, const char *json,
+                                    apr_pool_t *pool, const char **error);
 
 #endif

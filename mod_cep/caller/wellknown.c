@@ -27,11 +27,27 @@ static int is_guest(const struct cep_sid *sid)
            cep_sid_compare(&guest, sid) == 0;
 }
 
+/* Somebody from another organization, let in by selective authentication. Only a KDC says so. */
+static int is_other_organization(const apr_array_header_t *sids)
+{
+    struct cep_sid other;
+    int i;
+
+    if (!cep_sid_parse(&other, "S-1-5-1000"))
+        return 0;
+    for (i = 0; i < sids->nelts; i++) {
+        if (cep_sid_compare(&APR_ARRAY_IDX(sids, i, struct cep_sid), &other) == 0)
+            return 1;
+    }
+    return 0;
+}
+
 void cep_wellknown_add(apr_array_header_t *sids, const struct cep_account *account)
 {
-    add(sids, "S-1-1-0");  /* Everyone */
-    add(sids, "S-1-5-2");  /* Network */
-    add(sids, "S-1-5-15"); /* This Organization */
+    if (!is_other_organization(sids))
+        add(sids, "S-1-5-15"); /* This Organization */
+    add(sids, "S-1-1-0");      /* Everyone */
+    add(sids, "S-1-5-2");      /* Network */
     /* Neither guests nor anonymous callers are. */
     if (!is_guest(&account->sid))
         add(sids, "S-1-5-11"); /* Authenticated Users */
