@@ -62,6 +62,7 @@ struct cep_dir_config {
     int next_update; /* hours */
     int require_tls;
     int localized_names;
+    int require_pac;
     apr_off_t max_body;
 };
 
@@ -119,6 +120,14 @@ void cep_tokens_put(const struct cep_tokens *tokens, const char *directory, cons
 
 /* body.c: the request body in r->pool, at most max octets; OK, or an HTTP status */
 int cep_body_read(request_rec *r, apr_off_t max, const char **body, apr_size_t *length);
+
+/*
+ * kerberos.c: the caller whose SIDs are in the ticket that mod_auth_gssapi has accepted. OK:
+ * *caller in r's pool. DECLINED: there is no PAC, the directory is to be asked. HTTP_FORBIDDEN:
+ * refused, and the log says why.
+ */
+int cep_ticket_caller(request_rec *r, const struct cep_dir_config *conf,
+                      struct cep_caller **caller);
 
 /* response.c */
 int cep_send_body(request_rec *r, const struct cep_value *body);

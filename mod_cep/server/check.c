@@ -95,13 +95,16 @@ static const ap_directive_t *next_directive(const ap_directive_t *node, const ap
     return node->next;
 }
 
-/* 1 when `directive` stands in the virtual host, or (host NULL) outside of all virtual hosts. */
-static int stands_in(const ap_directive_t *host, const char *directive)
+/*
+ * 1 when `directive` stands in the virtual host, or (host NULL) outside of all virtual hosts; with
+ * just these arguments when they are not NULL.
+ */
+static int stands_in(const ap_directive_t *host, const char *directive, const char *args)
 {
     const ap_directive_t *node = host ? host->first_child : ap_conftree;
 
     for (; node; node = next_directive(node, host, 0)) {
-        if (!ap_cstr_casecmp(node->directive, directive))
+        if (!ap_cstr_casecmp(node->directive, directive) && (!args || !strcmp(node->args, args)))
             return 1;
     }
     return 0;
@@ -131,10 +134,17 @@ static const char *check_directive(const struct cep_server_config *conf, const a
         return apr_psprintf(pool, "CEPPolicy %s at %s:%d: there is no <CEPDirectory %s>", argument,
                             node->filename, node->line_num, argument);
     if (!ap_cstr_casecmp(node->directive, "SetHandler") && !strcmp(argument, CEP_HANDLER_NAME) &&
-        !stands_in(host, "CEPPolicy") && !stands_in(NULL, "CEPPolicy"))
+        !stands_in(host, "CEPPolicy", NULL) && !stands_in(NULL, "CEPPolicy", NULL))
         return apr_psprintf(pool,
                             "SetHandler cep at %s:%d needs CEPPolicy with the name of a "
                             "<CEPDirectory>",
+                            node->filename, node->line_num);
+    if (!ap_cstr_casecmp(node->directive, "CEPRequirePAC") && !ap_cstr_casecmp(argument, "On") &&
+        !stands_in(host, "GssapiNameAttributes", "json") &&
+        !stands_in(NULL, "GssapiNameAttributes", "json"))
+        return apr_psprintf(pool,
+                            "CEPRequirePAC On at %s:%d would refuse everybody: say "
+                            "GssapiNameAttributes json beside AuthType GSSAPI",
                             node->filename, node->line_num);
     return NULL;
 }

@@ -421,6 +421,13 @@ static const char *set_localized_names(cmd_parms *cmd, void *conf, int on)
     return NULL;
 }
 
+static const char *set_require_pac(cmd_parms *cmd, void *conf, int on)
+{
+    (void)cmd;
+    ((struct cep_dir_config *)conf)->require_pac = on ? 1 : 0;
+    return NULL;
+}
+
 static const char *set_max_body(cmd_parms *cmd, void *conf, const char *arg)
 {
     char *end;
@@ -477,6 +484,8 @@ const command_rec cep_directives[] = {
                  "Off: TLS ends in front of this server"),
     AP_INIT_FLAG("CEPLocalizedNames", set_localized_names, NULL, INSTANCE,
                  "On: names of OIDs in the client's language where the directory has them"),
+    AP_INIT_FLAG("CEPRequirePAC", set_require_pac, NULL, INSTANCE,
+                 "On: refuse callers whose Kerberos ticket carries no PAC"),
     AP_INIT_TAKE1("CEPMaxRequestBody", set_max_body, NULL, INSTANCE,
                   "the largest request body in octets"),
     {.name = NULL}};

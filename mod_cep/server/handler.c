@@ -146,6 +146,22 @@ static struct cep_caller *find_caller(request_rec *r, const struct cep_source *s
     return NULL;
 }
 
+/* The caller, by his ticket or by the directory; NULL after a fault was sent with *status. */
+static struct cep_caller *identify(request_rec *r, const struct cep_dir_config *conf,
+                                   const struct cep_source *source,
+                                   const struct cep_request *request, int *status)
+{
+    struct cep_caller *caller = NULL;
+    int ticket = cep_ticket_caller(r, conf, &caller);
+
+    if (ticket == OK)
+        return caller;
+    if (ticket == DECLINED)
+        return find_caller(r, source, request, status);
+    *status = refuse(r, CEP_FAULT_FAILED_AUTHENTICATION, REFUSED, request, 0);
+    return NULL;
+}
+
 static int answer(request_rec *r, const struct cep_dir_config *conf,
                   const struct cep_source *source, const struct cep_request *request)
 {
@@ -160,7 +176,7 @@ static int answer(request_rec *r, const struct cep_dir_config *conf,
     snapshot = current_policy(r, source, request, &status);
     if (!snapshot)
         return status;
-    caller = find_caller(r, source, request, &status);
+    caller = identify(r, conf, source, request, &status);
     if (!caller)
         return status;
 

@@ -98,6 +98,10 @@ WRONG = [
      "CEPMaxRequestBody must be"),
     ("TLS perhaps", [directory(FILE), location_section(extra=("CEPRequireTLS perhaps",))],
      "On or Off"),
+    ("PAC perhaps", [directory(FILE), location_section(extra=("CEPRequirePAC perhaps",))],
+     "On or Off"),
+    ("PAC that nobody hands on", [directory(FILE), location_section(extra=("CEPRequirePAC On",))],
+     "say GssapiNameAttributes json"),
     ("cache directory in a host", [directory(FILE), "CEPCacheDir /tmp"], "CEPCacheDir"),
 ]
 
@@ -112,6 +116,7 @@ RIGHT = [
     ("limits", [section("CEPRefreshInterval 1", "CEPMaxStale 365d", "CEPTimeout 100ms"),
                 location_section(extra=("CEPNextUpdate 8760", "CEPMaxRequestBody 1048576"))]),
     ("a file that is not there yet", [directory("file:/nonexistent.ldif"), LOCATION]),
+    ("no PAC wanted", [directory(FILE), location_section(extra=("CEPRequirePAC Off",))]),
     ("inherited", ["CEPPolicy corp", directory(FILE), location_section(directory=None)]),
 ]
 
