@@ -3,6 +3,9 @@
 /*
  * From what httpd authenticated to the SIDs that stand for the caller, or to nobody: from the name
  * to exactly one account of the directory; from a Kerberos ticket without asking anybody.
+
+ * From the name or the TLS client certificate that httpd authenticated to exactly one account of
+ * the directory and the SIDs that stand for it, or to nobody.
  */
 #ifndef CEP_CALLER_H
 #define CEP_CALLER_H
@@ -58,7 +61,8 @@ struct cep_caller_record {
     apr_time_t found_at;       /* whole seconds */
 };
 
-/* The record as octets, in pool. directory and user: who was asked, and about whom. 0: no digest. */
+/* The record as octets, in pool. directory and user: who was asked, and about whom. 0: no digest.
+ */
 int cep_caller_pack(struct cep_value *octets, const struct cep_caller_record *record,
                     const char *directory, const char *user, apr_pool_t *pool);
 
@@ -101,5 +105,61 @@ const char *cep_pac_sids(apr_array_header_t *sids, const void *data, apr_size_t 
  */
 apr_status_t cep_caller_from_ticket(struct cep_caller **caller, const char *name, const char *json,
                                     apr_pool_t *pool, const char **error);
+
+/* ---- callers with a certificate ---- */
+
+/* Longest certificate that is looked at, in octets of DER. */
+#define CEP_CERTIFICATE_MAX 65536
+/* Most strings in altSecurityIdentities that one certificate may be named by. */
+#define CEP_CERTIFICATE_MAX_ALTSECIDS 5
+
+/* Ways from a certificate to an account (CEPCertificateMapping), any of them added up. */
+enum {
+    CEP_MAP_SID = 1,      /* SID extension, [MS-WCCE] 2.2.2.7.7.4 */
+    CEP_MAP_ALTSECID = 2, /* altSecurityIdentities in its strong forms, [MS-PKCA] 3.1.5.2.1.5 */
+    CEP_MAP_UPN = 4,      /* weak: userPrincipalName, [MS-PKCA] 3.1.5.2.1.2 */
+    CEP_MAP_DNS = 8       /* weak: a computer's DNS name, [MS-PKCA] 3.1.5.2.1.1 */
+};
+#define CEP_MAP_DEFAULT (CEP_MAP_SID | CEP_MAP_ALTSECID)
+
+struct x509_st; /* OpenSSL's X509 */
+
+/* What a certificate says of its owner. Strings are UTF-8 without control characters, but label. */
+struct cep_certificate {
+    struct x509_st *x509; /* freed with the pool */
+    const char *label;    /* subject and serial number, for the log */
+    int has_sid;
+    struct cep_sid sid;
+    const char *altsecids[CEP_CERTIFICATE_MAX_ALTSECIDS]; /* strong forms that would name it */
+    int altsecid_count;
+    const char *upn;      /* or NULL */
+    const char *dns_name; /* the first dNSName, or NULL */
+    int dns_count;
+};
+
+/*
+ * Read a certificate in DER. Returns NULL, or why it names nobody: broken, too long, an extension
+ * that must be understood and cannot be, or one that says two things (several SIDs, several UPNs).
+ * Says nothing about who issued it and whether it is valid: cep_caller_find_certificate() does.
+ */
+const char *cep_certificate_read(struct cep_certificate **certificate, const void *der,
+                                 size_t length, apr_pool_t *pool);
+
+/*
+ * Find the account that a certificate stands for. That its owner holds the key, and that its chain
+ * is good, the TLS library has verified. Here it must moreover be valid now, be fit for client
+ * authentication, and be signed by a CA in the forest's NTAuthCertificates object ([MS-WCCE]
+ * 2.2.2.11.3). mappings: CEP_MAP_*; each that applies is looked up, and all that find an account
+ * must find the same. The SID extension must not contradict a weak mapping. The account is then
+ * checked, and its SIDs are found, as for names.
+ *
+ * Returns as cep_caller_find(). A forest without trusted CAs is an error, not nobody.
+ */
+apr_status_t cep_caller_find_certificate(struct cep_caller **caller,
+                                         struct cep_directory *directory,
+                                         const struct cep_directory_config *config,
+                                         const struct cep_certificate *certificate,
+                                         unsigned mappings, apr_interval_time_t limit,
+                                         apr_pool_t *pool, const char **error);
 
 #endif

@@ -24,23 +24,23 @@ enum cep_bind_method {
 
 /* What a <CEPDirectory> says. Read-only while it is used; may be shared by threads. */
 struct cep_directory_config {
-    const char *name;             /* the section's name, for messages */
-    apr_array_header_t *urls;     /* of const char *, in order of preference */
+    const char *name;         /* the section's name, for messages */
+    apr_array_header_t *urls; /* of const char *, in order of preference */
     enum cep_bind_method bind;
-    const char *bind_dn;          /* with CEP_BIND_SIMPLE */
-    const char *password_file;    /* with CEP_BIND_SIMPLE; read anew at each bind */
-    int start_tls;                /* with ldap:// only; required, never opportunistic */
+    const char *bind_dn;             /* with CEP_BIND_SIMPLE */
+    const char *password_file;       /* with CEP_BIND_SIMPLE; read anew at each bind */
+    int start_tls;                   /* with ldap:// only; required, never opportunistic */
     const char *ca_certificate_file; /* PEM; NULL: the system's default */
-    apr_interval_time_t timeout;  /* for each exchange with a server: connect, TLS, bind, a page */
-    apr_array_header_t *realms;   /* of const char *: more names of CEPRealm */
+    apr_interval_time_t timeout; /* for each exchange with a server: connect, TLS, bind, a page */
+    apr_array_header_t *realms;  /* of const char *: more names of CEPRealm */
 };
 
 /* Limits on what a source may hand in; beyond them the read fails, nothing is cut short. */
-#define CEP_DIRECTORY_MAX_ENTRIES    200000            /* of one query's answer */
-#define CEP_DIRECTORY_MAX_BYTES      (512 * 1024 * 1024) /* of one query's answer, all values */
-#define CEP_DIRECTORY_MAX_PDU        (64 * 1024 * 1024)  /* of one LDAP message */
-#define CEP_LDIF_MAX_FILE            (256 * 1024 * 1024)
-#define CEP_PASSWORD_FILE_MAX        1024
+#define CEP_DIRECTORY_MAX_ENTRIES 200000              /* of one query's answer */
+#define CEP_DIRECTORY_MAX_BYTES   (512 * 1024 * 1024) /* of one query's answer, all values */
+#define CEP_DIRECTORY_MAX_PDU     (64 * 1024 * 1024)  /* of one LDAP message */
+#define CEP_LDIF_MAX_FILE         (256 * 1024 * 1024)
+#define CEP_PASSWORD_FILE_MAX     1024
 
 /* Who the directory says it is; read once when it is opened. Strings are never NULL unless said. */
 struct cep_directory_identity {
@@ -54,11 +54,7 @@ struct cep_directory_identity {
     const char *source;           /* the URL in use, for messages */
 };
 
-enum cep_scope {
-    CEP_SCOPE_BASE,
-    CEP_SCOPE_ONE,
-    CEP_SCOPE_SUBTREE
-};
+enum cep_scope { CEP_SCOPE_BASE, CEP_SCOPE_ONE, CEP_SCOPE_SUBTREE };
 
 /*
  * Entries at base, within scope, of object_class (NULL: any), whose attribute (NULL: no further

@@ -12,13 +12,7 @@
 
 #include <apr_errno.h>
 
-enum cep_log_level {
-    CEP_LOG_ERROR,
-    CEP_LOG_WARNING,
-    CEP_LOG_NOTICE,
-    CEP_LOG_INFO,
-    CEP_LOG_DEBUG
-};
+enum cep_log_level { CEP_LOG_ERROR, CEP_LOG_WARNING, CEP_LOG_NOTICE, CEP_LOG_INFO, CEP_LOG_DEBUG };
 
 struct cep_log {
     /* message: one line, no line end, valid during the call. rv: 0, or the status to print. */

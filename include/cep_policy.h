@@ -40,8 +40,8 @@ enum cep_oid_group {
 #define CEP_CA_NO_TEMPLATE_SUPPORT          0x00000001u
 
 /* Limits on one object; an object beyond them is left out and reported. */
-#define CEP_POLICY_MAX_NAME   1024 /* octets of a cn, display name, provider */
-#define CEP_POLICY_MAX_VALUES 4096 /* values of one attribute (certificateTemplates: 65536) */
+#define CEP_POLICY_MAX_NAME   1024  /* octets of a cn, display name, provider */
+#define CEP_POLICY_MAX_VALUES 4096  /* values of one attribute (certificateTemplates: 65536) */
 #define CEP_POLICY_MAX_TEXT   65536 /* octets of any other text value, URI included */
 
 #define CEP_NO_REF (-1) /* an OID reference that is nil */
@@ -66,12 +66,12 @@ struct cep_template {
     unsigned key_spec; /* 1, 2, or 0 for nil */
     int has_key_usage_property;
     apr_uint32_t key_usage_property;
-    const char *permissions;       /* SDDL, or NULL */
-    const char *algorithm;         /* CNG name ("ECDSA_P256"), or NULL */
-    const char *algorithm_oid;     /* NULL when the name is absent or unknown */
+    const char *permissions;   /* SDDL, or NULL */
+    const char *algorithm;     /* CNG name ("ECDSA_P256"), or NULL */
+    const char *algorithm_oid; /* NULL when the name is absent or unknown */
     const char *hash;
     const char *hash_oid;
-    const char *symmetric;         /* with symmetric_length: key archival, or both unset */
+    const char *symmetric; /* with symmetric_length: key archival, or both unset */
     const char *symmetric_oid;
     apr_uint32_t symmetric_length; /* bits */
     apr_array_header_t *providers; /* const char *, in the numbered order, without the number */
@@ -82,13 +82,13 @@ struct cep_template {
     apr_uint32_t subject_name_flags;
     apr_uint32_t enrollment_flags; /* without CEP_ENROLLMENT_AUTO_ENROLLMENT: DESIGN, case list */
     apr_uint32_t general_flags;
-    apr_uint32_t ra_signatures;        /* 0: rARequirements is nil */
-    apr_array_header_t *ra_ekus;       /* const char *, OIDs, group 7 */
-    apr_array_header_t *ra_policies;   /* const char *, OIDs, group 8 */
-    apr_array_header_t *ekus;          /* const char *, OIDs named in the extensions, group 7 */
-    apr_array_header_t *app_policies;  /* const char *, the same, group 7 */
-    apr_array_header_t *cert_policies; /* const char *, the same, group 8 */
-    apr_array_header_t *extensions;    /* struct cep_extension, in the order of protocol */
+    apr_uint32_t ra_signatures;           /* 0: rARequirements is nil */
+    apr_array_header_t *ra_ekus;          /* const char *, OIDs, group 7 */
+    apr_array_header_t *ra_policies;      /* const char *, OIDs, group 8 */
+    apr_array_header_t *ekus;             /* const char *, OIDs named in the extensions, group 7 */
+    apr_array_header_t *app_policies;     /* const char *, the same, group 7 */
+    apr_array_header_t *cert_policies;    /* const char *, the same, group 8 */
+    apr_array_header_t *extensions;       /* struct cep_extension, in the order of protocol */
     struct cep_value security_descriptor; /* as read; data NULL when absent */
 
     /* Set by cep_policy_finish(). */
@@ -156,20 +156,15 @@ enum cep_language_match {
 /* tag: of preferredLanguage ("de-CH", "de"), or NULL. [MS-LCID] 2.2. */
 enum cep_language_match cep_language_match(const char *tag, apr_uint32_t lcid);
 
-enum cep_object_kind {
-    CEP_OBJECT_TEMPLATE,
-    CEP_OBJECT_CA,
-    CEP_OBJECT_OID,
-    CEP_OBJECT_DIRECTORY
-};
+enum cep_object_kind { CEP_OBJECT_TEMPLATE, CEP_OBJECT_CA, CEP_OBJECT_OID, CEP_OBJECT_DIRECTORY };
 
 /* What an administrator should know about one object: in the log, on the status page, in tests. */
 struct cep_finding {
     enum cep_object_kind kind;
-    const char *code;  /* "CEP0301", see docs/messages.md */
-    const char *name;  /* cn, or the DN when there is no cn */
-    const char *text;  /* a sentence without code and name: what, and what to do */
-    int left_out;      /* 1: the object is not offered; 0: offered, with a correction */
+    const char *code; /* "CEP0301", see docs/messages.md */
+    const char *name; /* cn, or the DN when there is no cn */
+    const char *text; /* a sentence without code and name: what, and what to do */
+    int left_out;     /* 1: the object is not offered; 0: offered, with a correction */
 };
 
 /* CEPEnrollmentURI: gives or replaces the URIs of a CA. */
@@ -181,7 +176,7 @@ struct cep_configured_uri {
 /* The policy of a directory at one moment. Everything lives in pool. */
 struct cep_policy {
     apr_pool_t *pool;
-    apr_time_t now;               /* which CA certificates are valid is decided at this time */
+    apr_time_t now;                /* which CA certificates are valid is decided at this time */
     apr_array_header_t *templates; /* struct cep_template *, by cn: case first aside, then octets */
     apr_array_header_t *services;  /* struct cep_enrollment_service *, likewise */
     apr_array_header_t *oids;      /* struct cep_enterprise_oid *, by oid */

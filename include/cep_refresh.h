@@ -11,7 +11,7 @@
 #define CEP_REFRESH_TIMEOUTS 12
 
 struct cep_refresh_result {
-    int changed; /* 1: a new snapshot is in force; 0: the old one equals the directory */
+    int changed;        /* 1: a new snapshot is in force; 0: the old one equals the directory */
     const char *source; /* the URL that was read */
     int templates, cas, findings;
 };

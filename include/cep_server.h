@@ -63,6 +63,7 @@ struct cep_dir_config {
     int require_tls;
     int localized_names;
     int require_pac;
+    int certificate_mapping; /* CEP_MAP_* */
     apr_off_t max_body;
 };
 
@@ -117,6 +118,22 @@ enum cep_token_age cep_tokens_get(const struct cep_tokens *tokens, const char *d
                                   apr_pool_t *pool);
 void cep_tokens_put(const struct cep_tokens *tokens, const char *directory, const char *user,
                     const struct cep_caller_record *record, apr_pool_t *pool);
+/* As cep_caller_find_certificate(), likewise. */
+apr_status_t cep_callers_find_certificate(struct cep_caller **caller, struct cep_callers *callers,
+                                          const struct cep_certificate *certificate,
+                                          unsigned mappings, apr_pool_t *pool, const char **error);
+
+/* certificate.c: what the caller is known by */
+enum cep_way {
+    CEP_WAY_NONE,       /* nothing: anonymous */
+    CEP_WAY_UNVERIFIED, /* a certificate that mod_ssl let pass without a good chain: nothing, too */
+    CEP_WAY_NAME,       /* r->user, which httpd authenticated */
+    CEP_WAY_CERTIFICATE /* a TLS client certificate that was verified, and nothing else */
+};
+enum cep_way cep_way_in(request_rec *r);
+
+/* The client's certificate in r->pool; NULL, or why it names nobody. */
+const char *cep_client_certificate(request_rec *r, struct cep_certificate **certificate);
 
 /* body.c: the request body in r->pool, at most max octets; OK, or an HTTP status */
 int cep_body_read(request_rec *r, apr_off_t max, const char **body, apr_size_t *length);

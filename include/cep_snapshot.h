@@ -16,8 +16,8 @@
 #include "cep_policy.h"
 #include "cep_xcep.h"
 
-#define CEP_SNAPSHOT_MAX   0x7fffffffu /* octets of an image */
-#define CEP_DIGEST_LENGTH  32          /* SHA-256 */
+#define CEP_SNAPSHOT_MAX  0x7fffffffu /* octets of an image */
+#define CEP_DIGEST_LENGTH 32          /* SHA-256 */
 
 /* Lay out a finished policy. *image is in pool. APR_ENOSPC: it does not fit in an image. */
 apr_status_t cep_snapshot_build(struct cep_value *image, const struct cep_policy *policy,
@@ -30,8 +30,8 @@ struct cep_snapshot; /* a verified view; read-only, for any number of threads */
  * where it is, unchanged, as long as the snapshot is used. Returns the view in pool, or NULL and
  * *error, a sentence without the file's name.
  */
-const struct cep_snapshot *cep_snapshot_open(const void *image, apr_size_t length,
-                                             apr_pool_t *pool, const char **error);
+const struct cep_snapshot *cep_snapshot_open(const void *image, apr_size_t length, apr_pool_t *pool,
+                                             const char **error);
 
 /* SHA-256 of the content: equal content, equal digest. CEP_DIGEST_LENGTH octets. */
 const unsigned char *cep_snapshot_digest(const struct cep_snapshot *snapshot);
@@ -57,8 +57,8 @@ struct cep_selection {
     int policy_count, ca_count, oid_count;
 };
 
-#define CEP_SELECTED   1
-#define CEP_PERMITTED  2 /* a template's autoEnroll, a CA's enrollPermission */
+#define CEP_SELECTED  1
+#define CEP_PERMITTED 2 /* a template's autoEnroll, a CA's enrollPermission */
 
 /*
  * The templates that the token may enroll for and the request's filter lets through, with the CAs

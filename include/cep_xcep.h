@@ -12,13 +12,13 @@
 
 #include "cep_policy.h"
 
-#define CEP_XCEP_NS             "http://schemas.microsoft.com/windows/pki/2009/01/enrollmentpolicy"
-#define CEP_XCEP_ACTION         CEP_XCEP_NS "/IPolicy/GetPolicies"
-#define CEP_XCEP_RESPONSE       CEP_XCEP_NS "/IPolicy/GetPoliciesResponse"
-#define CEP_SOAP_CONTENT_TYPE   "application/soap+xml; charset=utf-8"
+#define CEP_XCEP_NS           "http://schemas.microsoft.com/windows/pki/2009/01/enrollmentpolicy"
+#define CEP_XCEP_ACTION       CEP_XCEP_NS "/IPolicy/GetPolicies"
+#define CEP_XCEP_RESPONSE     CEP_XCEP_NS "/IPolicy/GetPoliciesResponse"
+#define CEP_SOAP_CONTENT_TYPE "application/soap+xml; charset=utf-8"
 
 /* Limits of a request, beside the body's size (server/). Tested at the limit and one above. */
-#define CEP_XCEP_MAX_DEPTH      32    /* elements inside elements */
+#define CEP_XCEP_MAX_DEPTH      32 /* elements inside elements */
 #define CEP_XCEP_MAX_ELEMENTS   1024
 #define CEP_XCEP_MAX_ATTRIBUTES 32    /* of one element, namespace declarations aside */
 #define CEP_XCEP_MAX_NAMESPACES 64    /* declarations in the whole message */
@@ -29,12 +29,12 @@
 
 /* A GetPolicies message. Strings live in the pool given; "" or NULL as said. */
 struct cep_request {
-    const char *message_id;    /* a:MessageID, white space stripped, or NULL */
-    int has_last_update;       /* 0: nil */
-    apr_time_t last_update;    /* UTC; no zone in the text means UTC; before 1970 is negative */
-    const char *language;      /* preferredLanguage, or NULL */
-    int has_filter;            /* 0: requestFilter nil or absent */
-    apr_array_header_t *policy_oids; /* const char *; NULL: no filter by OID */
+    const char *message_id; /* a:MessageID, white space stripped, or NULL */
+    int has_last_update;    /* 0: nil */
+    apr_time_t last_update; /* UTC; no zone in the text means UTC; before 1970 is negative */
+    const char *language;   /* preferredLanguage, or NULL */
+    int has_filter;         /* 0: requestFilter nil or absent */
+    apr_array_header_t *policy_oids;            /* const char *; NULL: no filter by OID */
     int has_client_version, has_server_version; /* 0: nil or absent */
     apr_int32_t client_version, server_version;
 };
@@ -42,20 +42,20 @@ struct cep_request {
 /* SOAP faults that this service sends: protocol, section on faults. */
 enum cep_fault_code {
     CEP_FAULT_NONE,
-    CEP_FAULT_VERSION_MISMATCH,    /* s:VersionMismatch: not SOAP 1.2 */
-    CEP_FAULT_MUST_UNDERSTAND,     /* s:MustUnderstand: detail names the header */
-    CEP_FAULT_ACTION_NOT_SUPPORTED,/* s:Sender / a:ActionNotSupported */
-    CEP_FAULT_INVALID_SECURITY,    /* s:Sender / o:InvalidSecurity */
+    CEP_FAULT_VERSION_MISMATCH,      /* s:VersionMismatch: not SOAP 1.2 */
+    CEP_FAULT_MUST_UNDERSTAND,       /* s:MustUnderstand: detail names the header */
+    CEP_FAULT_ACTION_NOT_SUPPORTED,  /* s:Sender / a:ActionNotSupported */
+    CEP_FAULT_INVALID_SECURITY,      /* s:Sender / o:InvalidSecurity */
     CEP_FAULT_FAILED_AUTHENTICATION, /* s:Sender / o:FailedAuthentication */
-    CEP_FAULT_SENDER,              /* s:Sender: the request is no GetPolicies */
-    CEP_FAULT_RECEIVER,            /* s:Receiver / InternalServiceFault: we cannot answer now */
-    CEP_FAULT_ONLY_ANONYMOUS       /* s:Sender / a:OnlyAnonymousAddressSupported */
+    CEP_FAULT_SENDER,                /* s:Sender: the request is no GetPolicies */
+    CEP_FAULT_RECEIVER,              /* s:Receiver / InternalServiceFault: we cannot answer now */
+    CEP_FAULT_ONLY_ANONYMOUS         /* s:Sender / a:OnlyAnonymousAddressSupported */
 };
 
 struct cep_fault {
     enum cep_fault_code code;
-    const char *reason;      /* English sentence for the client; tells nothing about accounts */
-    const char *relates_to;  /* the request's MessageID, or NULL */
+    const char *reason;     /* English sentence for the client; tells nothing about accounts */
+    const char *relates_to; /* the request's MessageID, or NULL */
     /* with CEP_FAULT_MUST_UNDERSTAND: the header's name */
     const char *not_understood_ns, *not_understood_name;
     const char *problem_action; /* with CEP_FAULT_ACTION_NOT_SUPPORTED: the action sent, or NULL */
@@ -106,7 +106,7 @@ const char *cep_xcep_escape(const char *text, apr_pool_t *pool);
 /* What an instance says about itself in each answer. */
 struct cep_instance {
     const char *policy_id;
-    const char *friendly_name;     /* NULL: nil */
+    const char *friendly_name;      /* NULL: nil */
     apr_uint32_t next_update_hours; /* >= 1 */
 };
 

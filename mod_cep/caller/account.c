@@ -16,8 +16,10 @@
 /* UF_LOCKOUT in msDS-User-Account-Control-Computed: [MS-ADTS] 3.1.1.4.5.17. */
 #define COMPUTED_LOCKOUT 0x00000010
 
-static const char *const search_attributes[] = {"objectClass", "sAMAccountName",
-                                                "userPrincipalName", "servicePrincipalName", NULL};
+/* What tells whether an entry is the one that was sought. */
+static const char *const search_attributes[] = {
+    "objectClass", "sAMAccountName",        "userPrincipalName", "servicePrincipalName",
+    "objectSid",   "altSecurityIdentities", "dNSHostName",       NULL};
 
 /*
  * What is asked of the account itself. AD tells tokenGroups to a base search only. memberOf stands
@@ -67,41 +69,49 @@ static int is_served(const struct cep_lookup *lookup, const struct cep_name *nam
     return is_listed(lookup->config->realms, wanted);
 }
 
+static int is_value(const char *attribute, const struct cep_value *value,
+                    const struct cep_value *wanted)
+{
+    /* The one attribute among those that are sought by which is not text. */
+    if (strcmp(attribute, "objectSid") == 0)
+        return value->len == wanted->len && memcmp(value->data, wanted->data, value->len) == 0;
+    return cep_value_is_text(value) &&
+           cep_name_equal((const char *)value->data, (const char *)wanted->data);
+}
+
 /*
  * Whether the entry has just this value. Servers compare more loosely than that: AD ignores
  * accents, X.520 matching folds blanks, so that the answer may be about another name.
  */
-static int has_value(const struct cep_entry *entry, const char *attribute, const char *wanted)
+static int has_value(const struct cep_entry *entry, const char *attribute,
+                     const struct cep_value *wanted)
 {
     const struct cep_attribute *found = cep_entry_attribute(entry, attribute);
     int i;
 
     for (i = 0; i < cep_attribute_count(found); i++) {
-        const struct cep_value *value = cep_attribute_value(found, i);
-
-        if (cep_value_is_text(value) && cep_name_equal((const char *)value->data, wanted))
+        if (is_value(attribute, cep_attribute_value(found, i), wanted))
             return 1;
     }
     return 0;
 }
 
-/* *entry is the one entry that has the value, or NULL. More than one: APR_NOTFOUND. */
-static apr_status_t search(const struct cep_entry **entry, struct cep_lookup *lookup,
-                           const char *attribute, const char *text)
+apr_status_t cep_account_search(const struct cep_entry **entry, struct cep_lookup *lookup,
+                                const char *attribute, const struct cep_value *value,
+                                const char *text)
 {
-    struct cep_value value = {(const unsigned char *)text, strlen(text)};
     apr_array_header_t *entries;
     apr_status_t rv;
     int i;
 
     *entry = NULL;
-    rv = cep_lookup_search(lookup, attribute, &value, search_attributes, &entries);
+    rv = cep_lookup_search(lookup, attribute, value, search_attributes, &entries);
     if (rv != APR_SUCCESS)
         return rv;
     for (i = 0; i < entries->nelts; i++) {
         const struct cep_entry *found = APR_ARRAY_IDX(entries, i, const struct cep_entry *);
 
-        if (!has_value(found, attribute, text))
+        if (!has_value(found, attribute, value))
             continue;
         if (*entry)
             return cep_lookup_fail(lookup, APR_NOTFOUND,
@@ -112,29 +122,45 @@ static apr_status_t search(const struct cep_entry **entry, struct cep_lookup *lo
     return APR_SUCCESS;
 }
 
+static struct cep_value text_value(const char *text)
+{
+    struct cep_value value = {(const unsigned char *)text, strlen(text)};
+
+    return value;
+}
+
+static apr_status_t search_text(const struct cep_entry **entry, struct cep_lookup *lookup,
+                                const char *attribute, const char *text)
+{
+    struct cep_value value = text_value(text);
+
+    return cep_account_search(entry, lookup, attribute, &value, text);
+}
+
 /* user@realm: by userPrincipalName, whatever its suffix, and by sAMAccountName or SPN if served. */
 static apr_status_t search_principal(const struct cep_entry **entry, struct cep_lookup *lookup,
                                      const struct cep_name *name, const char *user)
 {
     const char *attribute = name->is_service ? "servicePrincipalName" : "sAMAccountName";
+    struct cep_value account = text_value(name->account);
     const struct cep_entry *by_upn, *by_name;
     apr_status_t rv;
 
-    rv = search(&by_upn, lookup, "userPrincipalName", user);
+    rv = search_text(&by_upn, lookup, "userPrincipalName", user);
     if (rv != APR_SUCCESS)
         return rv;
     *entry = by_upn;
     if (!is_served(lookup, name)) {
-        if (by_upn)
-            return APR_SUCCESS;
-        return cep_lookup_fail(lookup, APR_NOTFOUND,
-                               "no account has the userPrincipalName \"%s\", and the realm \"%s\" "
-                               "is not served by this directory; name it with CEPRealm if it is",
-                               user, name->realm);
-    }
-    if (by_upn && has_value(by_upn, attribute, name->account))
+        if (!by_upn)
+            cep_lookup_fail(lookup, APR_NOTFOUND,
+                            "no account has the userPrincipalName \"%s\", and the realm \"%s\" is "
+                            "not served by this directory; name it with CEPRealm if it is",
+                            user, name->realm);
         return APR_SUCCESS;
-    rv = search(&by_name, lookup, attribute, name->account);
+    }
+    if (by_upn && has_value(by_upn, attribute, &account))
+        return APR_SUCCESS;
+    rv = search_text(&by_name, lookup, attribute, name->account);
     if (rv != APR_SUCCESS)
         return rv;
     /* A KDC may have meant the one or the other. */
@@ -147,25 +173,22 @@ static apr_status_t search_principal(const struct cep_entry **entry, struct cep_
     return APR_SUCCESS;
 }
 
-static apr_status_t search_name(const struct cep_entry **entry, struct cep_lookup *lookup,
-                                const struct cep_name *name, const char *user)
+apr_status_t cep_account_search_name(const struct cep_entry **entry, struct cep_lookup *lookup,
+                                     const struct cep_name *name, const char *user)
 {
-    apr_status_t rv;
-
-    if (*name->realm) {
-        rv = search_principal(entry, lookup, name, user);
-    } else if (!is_served(lookup, name)) {
-        return cep_lookup_fail(lookup, APR_NOTFOUND,
-                               "the domain \"%s\" of \"%s\" is not served by this directory; name "
-                               "it with CEPRealm if it is",
-                               name->domain, user);
-    } else {
-        rv = search(entry, lookup, name->is_service ? "servicePrincipalName" : "sAMAccountName",
-                    name->account);
-    }
-    if (rv == APR_SUCCESS && !*entry)
-        return cep_lookup_fail(lookup, APR_NOTFOUND, "no account is named \"%s\"", user);
-    return rv;
+    *entry = NULL;
+    cep_lookup_fail(lookup, APR_NOTFOUND, "no account is named \"%s\"", user);
+    if (*name->realm)
+        return search_principal(entry, lookup, name, user);
+    if (is_served(lookup, name))
+        return search_text(entry, lookup,
+                           name->is_service ? "servicePrincipalName" : "sAMAccountName",
+                           name->account);
+    cep_lookup_fail(lookup, APR_NOTFOUND,
+                    "the domain \"%s\" of \"%s\" is not served by this directory; name it with "
+                    "CEPRealm if it is",
+                    name->domain, user);
+    return APR_SUCCESS;
 }
 
 /* The account's own entry, with all that is needed. AD needs no memberOf, which may be long. */
@@ -223,20 +246,12 @@ static apr_status_t read_account(struct cep_account *account, struct cep_lookup 
     return APR_SUCCESS;
 }
 
-apr_status_t cep_account_find(struct cep_account *account, struct cep_lookup *lookup,
-                              const struct cep_name *name, const char *user)
+apr_status_t cep_account_read(struct cep_account *account, struct cep_lookup *lookup,
+                              const char *dn)
 {
-    const struct cep_entry *found;
     apr_status_t rv;
 
-    if (*lookup->identity->domain_dn == '\0')
-        return cep_lookup_fail(lookup, APR_EGENERAL,
-                               "%s has no domain naming context in which to look accounts up",
-                               lookup->identity->source);
-    rv = search_name(&found, lookup, name, user);
-    if (rv != APR_SUCCESS)
-        return rv;
-    rv = read_entry(&account->entry, lookup, found->dn);
+    rv = read_entry(&account->entry, lookup, dn);
     if (rv != APR_SUCCESS)
         return rv;
     if (!is_account_class(account->entry))

@@ -148,9 +148,10 @@ static apr_status_t make_caller(struct cep_caller **caller, struct cep_lookup *l
     return APR_SUCCESS;
 }
 
-static apr_status_t find(struct cep_caller **caller, struct cep_lookup *lookup, const char *user)
+static apr_status_t name_account(struct cep_account *account, struct cep_lookup *lookup,
+                                 const char *user)
 {
-    struct cep_account account;
+    const struct cep_entry *found;
     struct cep_name name;
     const char *problem;
     apr_status_t rv;
@@ -158,7 +159,39 @@ static apr_status_t find(struct cep_caller **caller, struct cep_lookup *lookup, 
     problem = cep_name_parse(&name, user, lookup->pool);
     if (problem)
         return cep_lookup_fail(lookup, APR_NOTFOUND, "%s", problem);
-    rv = cep_account_find(&account, lookup, &name, user);
+    rv = cep_account_search_name(&found, lookup, &name, user);
+    if (rv != APR_SUCCESS)
+        return rv;
+    return found ? cep_account_read(account, lookup, found->dn) : APR_NOTFOUND;
+}
+
+static apr_status_t certificate_account(struct cep_account *account, struct cep_lookup *lookup,
+                                        const struct cep_certificate *certificate,
+                                        unsigned mappings)
+{
+    apr_status_t rv;
+
+    rv = cep_certificate_check(lookup, certificate, apr_time_now());
+    if (rv != APR_SUCCESS)
+        return rv;
+    return cep_certificate_map(account, lookup, certificate, mappings);
+}
+
+/* By name, or (user NULL) by certificate; from the account on there is one way. */
+static apr_status_t find(struct cep_caller **caller, struct cep_lookup *lookup, const char *user,
+                         const struct cep_certificate *certificate, unsigned mappings)
+{
+    struct cep_account account;
+    apr_status_t rv;
+
+    if (*lookup->identity->domain_dn == '\0')
+        return cep_lookup_fail(lookup, APR_EGENERAL,
+                               "%s has no domain naming context in which to look accounts up",
+                               lookup->identity->source);
+    if (user)
+        rv = name_account(&account, lookup, user);
+    else
+        rv = certificate_account(&account, lookup, certificate, mappings);
     if (rv != APR_SUCCESS)
         return rv;
     rv = cep_account_check(lookup, &account, apr_time_now());
@@ -167,22 +200,45 @@ static apr_status_t find(struct cep_caller **caller, struct cep_lookup *lookup, 
     return make_caller(caller, lookup, &account);
 }
 
+static void begin(struct cep_lookup *lookup, struct cep_directory *directory,
+                  const struct cep_directory_config *config, apr_interval_time_t limit,
+                  apr_pool_t *pool)
+{
+    memset(lookup, 0, sizeof(*lookup));
+    lookup->directory = directory;
+    lookup->identity = cep_directory_identity(directory);
+    lookup->config = config;
+    lookup->deadline = monotonic_now() + limit;
+    lookup->pool = pool;
+}
+
 apr_status_t cep_caller_find(struct cep_caller **caller, struct cep_directory *directory,
                              const struct cep_directory_config *config, const char *user,
                              apr_interval_time_t limit, apr_pool_t *pool, const char **error)
 {
-    struct cep_lookup lookup = {0};
+    struct cep_lookup lookup;
     apr_status_t rv;
 
     *caller = NULL;
-    *error = NULL;
-    lookup.directory = directory;
-    lookup.identity = cep_directory_identity(directory);
-    lookup.config = config;
-    lookup.deadline = monotonic_now() + limit;
-    lookup.pool = pool;
-    rv = find(caller, &lookup, user);
-    if (rv != APR_SUCCESS)
-        *error = lookup.error;
+    begin(&lookup, directory, config, limit, pool);
+    rv = find(caller, &lookup, user, NULL, 0);
+    *error = rv == APR_SUCCESS ? NULL : lookup.error;
+    return rv;
+}
+
+apr_status_t cep_caller_find_certificate(struct cep_caller **caller,
+                                         struct cep_directory *directory,
+                                         const struct cep_directory_config *config,
+                                         const struct cep_certificate *certificate,
+                                         unsigned mappings, apr_interval_time_t limit,
+                                         apr_pool_t *pool, const char **error)
+{
+    struct cep_lookup lookup;
+    apr_status_t rv;
+
+    *caller = NULL;
+    begin(&lookup, directory, config, limit, pool);
+    rv = find(caller, &lookup, NULL, certificate, mappings);
+    *error = rv == APR_SUCCESS ? NULL : lookup.error;
     return rv;
 }

@@ -8,6 +8,8 @@
 
 #include "cep_caller.h"
 
+struct X509_name_st; /* OpenSSL's X509_NAME */
+
 struct cep_lookup {
     struct cep_directory *directory;
     const struct cep_directory_identity *identity;
@@ -50,13 +52,39 @@ apr_status_t cep_lookup_read(struct cep_lookup *lookup, const char *dn,
 /* ASCII letters of either case are the same, all other octets must be equal. */
 int cep_name_equal(const char *a, const char *b);
 
-/* Find the one account that name means and read what is needed of it. */
-apr_status_t cep_account_find(struct cep_account *account, struct cep_lookup *lookup,
-                              const struct cep_name *name, const char *user);
+/*
+ * The one entry of the domain whose attribute has that value, exactly; NULL when none has. More
+ * than one: APR_NOTFOUND. text says what the value is in messages.
+ */
+apr_status_t cep_account_search(const struct cep_entry **entry, struct cep_lookup *lookup,
+                                const char *attribute, const struct cep_value *value,
+                                const char *text);
+
+/*
+ * The one entry that name means, as user wrote it. NULL when there is none: lookup->error then says
+ * why. APR_NOTFOUND where more than one may be meant.
+ */
+apr_status_t cep_account_search_name(const struct cep_entry **entry, struct cep_lookup *lookup,
+                                     const struct cep_name *name, const char *user);
+
+/* Read what is needed of the account with that DN; APR_NOTFOUND when it is none. */
+apr_status_t cep_account_read(struct cep_account *account, struct cep_lookup *lookup,
+                              const char *dn);
 
 /* APR_NOTFOUND when the account may not be used now. */
 apr_status_t cep_account_check(struct cep_lookup *lookup, struct cep_account *account,
                                apr_time_t now);
+
+/* APR_NOTFOUND unless the certificate can be used now and a CA of NTAuthCertificates issued it. */
+apr_status_t cep_certificate_check(struct cep_lookup *lookup,
+                                   const struct cep_certificate *certificate, apr_time_t now);
+
+/* The one account that the certificate is mapped to, read; APR_NOTFOUND when there is none. */
+apr_status_t cep_certificate_map(struct cep_account *account, struct cep_lookup *lookup,
+                                 const struct cep_certificate *certificate, unsigned mappings);
+
+/* A name as Windows writes it in altSecurityIdentities, or NULL when that is not known for sure. */
+const char *cep_x500_text(const struct X509_name_st *name, apr_pool_t *pool);
 
 /* The value as a number; 0 when there is none or it is no decimal number of 64 bits. */
 int cep_entry_integer(int64_t *value, const struct cep_entry *entry, const char *attribute);

@@ -131,11 +131,30 @@ static apr_status_t fill_slot(const struct cep_callers *callers, struct slot *sl
     return rv;
 }
 
-/* Ask the directory over a connection that is kept for the next caller. */
-static apr_status_t ask(struct cep_caller **caller, struct cep_callers *callers, const char *user,
+/* Who is sought: a name, or (user NULL) the owner of a certificate. */
+struct question {
+    const char *user;
+    const struct cep_certificate *certificate;
+    unsigned mappings;
+};
+
+static apr_status_t ask(struct cep_caller **caller, const struct cep_callers *callers,
+                        struct cep_directory *directory, const struct question *question,
                         apr_pool_t *pool, const char **error)
 {
     const struct cep_directory_config *config = &callers->config;
+
+    if (question->user)
+        return cep_caller_find(caller, directory, config, question->user, config->timeout, pool,
+                               error);
+    return cep_caller_find_certificate(caller, directory, config, question->certificate,
+                                       question->mappings, config->timeout, pool, error);
+}
+
+/* Ask the directory over a connection that is kept for the next caller. */
+static apr_status_t find(struct cep_caller **caller, struct cep_callers *callers,
+                         const struct question *question, apr_pool_t *pool, const char **error)
+{
     struct slot *slot;
     void *resource;
     apr_status_t rv = apr_reslist_acquire(callers->slots, &resource);
@@ -153,7 +172,7 @@ static apr_status_t ask(struct cep_caller **caller, struct cep_callers *callers,
         rv = fill_slot(callers, slot, error, pool);
         if (rv != APR_SUCCESS)
             break;
-        rv = cep_caller_find(caller, slot->directory, config, user, config->timeout, pool, error);
+        rv = ask(caller, callers, slot->directory, question, pool, error);
         if (rv == APR_SUCCESS || rv == APR_NOTFOUND)
             break;
         empty_slot(slot);
@@ -165,14 +184,15 @@ static apr_status_t ask(struct cep_caller **caller, struct cep_callers *callers,
     return rv;
 }
 
-/* ask(), while not too many threads do so: a dead directory must not take all workers with it. */
-static apr_status_t ask_bounded(struct cep_caller **caller, struct cep_callers *callers,
-                                const char *user, apr_pool_t *pool, const char **error)
+/* find(), while not too many threads do so: a dead directory must not take all workers with it. */
+static apr_status_t find_bounded(struct cep_caller **caller, struct cep_callers *callers,
+                                 const struct question *question, apr_pool_t *pool,
+                                 const char **error)
 {
     apr_status_t rv = APR_EBUSY;
 
     if (apr_atomic_inc32(&callers->waiting) < MOST_WAITING)
-        rv = ask(caller, callers, user, pool, error);
+        rv = find(caller, callers, question, pool, error);
     else
         *error = "too many requests wait for the directory";
     apr_atomic_dec32(&callers->waiting);
@@ -182,6 +202,7 @@ static apr_status_t ask_bounded(struct cep_caller **caller, struct cep_callers *
 apr_status_t cep_callers_find(struct cep_caller **caller, struct cep_callers *callers,
                               const char *user, apr_pool_t *pool, const char **error)
 {
+    const struct question question = {.user = user};
     const char *directory = callers->source->name;
     struct cep_caller_record record;
     enum cep_token_age age = CEP_TOKEN_ABSENT;
@@ -194,7 +215,7 @@ apr_status_t cep_callers_find(struct cep_caller **caller, struct cep_callers *ca
         *error = record.reason;
         return record.caller ? APR_SUCCESS : APR_NOTFOUND;
     }
-    rv = ask_bounded(caller, callers, user, pool, error);
+    rv = find_bounded(caller, callers, &question, pool, error);
     if (rv == APR_SUCCESS || rv == APR_NOTFOUND) {
         struct cep_caller_record found = {rv == APR_SUCCESS ? *caller : NULL, *error,
                                           apr_time_now()};
@@ -208,4 +229,13 @@ apr_status_t cep_callers_find(struct cep_caller **caller, struct cep_callers *ca
     /* Known callers go on for a while when the directory does not answer. */
     *caller = record.caller;
     return APR_SUCCESS;
+}
+
+apr_status_t cep_callers_find_certificate(struct cep_caller **caller, struct cep_callers *callers,
+                                          const struct cep_certificate *certificate,
+                                          unsigned mappings, apr_pool_t *pool, const char **error)
+{
+    const struct question question = {.certificate = certificate, .mappings = mappings};
+
+    return find_bounded(caller, callers, &question, pool, error);
 }

@@ -41,6 +41,7 @@ void *cep_create_dir_config(apr_pool_t *p, char *dir)
     conf->require_tls = CEP_UNSET;
     conf->localized_names = CEP_UNSET;
     conf->require_pac = CEP_UNSET;
+    conf->certificate_mapping = CEP_UNSET;
     conf->max_body = CEP_UNSET;
     return conf;
 }
@@ -60,6 +61,7 @@ void *cep_merge_dir_config(apr_pool_t *p, void *base_conf, void *add_conf)
     MERGE_NUMBER(require_tls);
     MERGE_NUMBER(localized_names);
     MERGE_NUMBER(require_pac);
+    MERGE_NUMBER(certificate_mapping);
     MERGE_NUMBER(max_body);
     return merged;
 }

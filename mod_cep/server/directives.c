@@ -428,6 +428,35 @@ static const char *set_require_pac(cmd_parms *cmd, void *conf, int on)
     return NULL;
 }
 
+static const char *set_certificate_mapping(cmd_parms *cmd, void *conf, int argc, char *const argv[])
+{
+    static const struct {
+        const char *name;
+        int mapping;
+    } words[] = {{"sid", CEP_MAP_SID},
+                 {"altsecid", CEP_MAP_ALTSECID},
+                 {"upn", CEP_MAP_UPN},
+                 {"dns", CEP_MAP_DNS}};
+    const size_t count = sizeof(words) / sizeof(words[0]);
+    int mappings = 0;
+
+    if (argc == 0)
+        return "CEPCertificateMapping needs one or more of sid, altsecid, upn and dns";
+    for (int i = 0; i < argc; i++) {
+        size_t word = 0;
+
+        while (word < count && ap_cstr_casecmp(argv[i], words[word].name))
+            word++;
+        if (word == count)
+            return apr_psprintf(cmd->pool,
+                                "CEPCertificateMapping: %s is none of sid, altsecid, upn and dns",
+                                argv[i]);
+        mappings |= words[word].mapping;
+    }
+    ((struct cep_dir_config *)conf)->certificate_mapping = mappings;
+    return NULL;
+}
+
 static const char *set_max_body(cmd_parms *cmd, void *conf, const char *arg)
 {
     char *end;
@@ -486,6 +515,9 @@ const command_rec cep_directives[] = {
                  "On: names of OIDs in the client's language where the directory has them"),
     AP_INIT_FLAG("CEPRequirePAC", set_require_pac, NULL, INSTANCE,
                  "On: refuse callers whose Kerberos ticket carries no PAC"),
+    AP_INIT_TAKE_ARGV("CEPCertificateMapping", set_certificate_mapping, NULL, INSTANCE,
+                      "what leads from a TLS client certificate to an account: sid, altsecid, upn, "
+                      "dns"),
     AP_INIT_TAKE1("CEPMaxRequestBody", set_max_body, NULL, INSTANCE,
                   "the largest request body in octets"),
     {.name = NULL}};

@@ -120,25 +120,58 @@ static const struct cep_snapshot *current_policy(request_rec *r, const struct ce
     return snapshot;
 }
 
-/* The account behind r->user; NULL after a fault was sent with *status. */
-static struct cep_caller *find_caller(request_rec *r, const struct cep_source *source,
+static apr_status_t find_owner(struct cep_caller **caller, request_rec *r,
+                               const struct cep_dir_config *conf, const struct cep_source *source,
+                               const char **who, const char **error)
+{
+    struct cep_certificate *certificate;
+
+    *who = "the owner of a certificate";
+    *error = cep_client_certificate(r, &certificate);
+    if (*error)
+        return APR_NOTFOUND;
+    *who = apr_pstrcat(r->pool, "the owner of the certificate ", certificate->label, NULL);
+    return cep_callers_find_certificate(caller, source->callers, certificate,
+                                        conf->certificate_mapping == CEP_UNSET
+                                            ? CEP_MAP_DEFAULT
+                                            : (unsigned)conf->certificate_mapping,
+                                        r->pool, error);
+}
+
+static apr_status_t find_user(struct cep_caller **caller, request_rec *r,
+                              const struct cep_source *source, const char **who, const char **error)
+{
+    *who = apr_pstrcat(r->pool, "user ", r->user, NULL);
+    return cep_callers_find(caller, source->callers, r->user, r->pool, error);
+}
+
+/* The account of whom httpd authenticated; NULL after a fault was sent with *status. */
+static struct cep_caller *find_caller(request_rec *r, enum cep_way way,
+                                      const struct cep_dir_config *conf,
+                                      const struct cep_source *source,
                                       const struct cep_request *request, int *status)
 {
     struct cep_caller *caller = NULL;
-    const char *error = NULL;
-    apr_status_t rv = cep_callers_find(&caller, source->callers, r->user, r->pool, &error);
+    const char *who, *error = NULL;
+    apr_status_t rv = way == CEP_WAY_CERTIFICATE
+                          ? find_owner(&caller, r, conf, source, &who, &error)
+                          : find_user(&caller, r, source, &who, &error);
 
-    if (rv == APR_SUCCESS)
+    if (rv == APR_SUCCESS) {
+        /* For the logs: SSLUserName may have set another name, or nobody any. */
+        if (way == CEP_WAY_CERTIFICATE)
+            r->user = apr_pstrdup(r->pool, caller->account);
         return caller;
+    }
     if (rv == APR_NOTFOUND) {
-        ap_log_rerror(
-            APLOG_MARK, APLOG_INFO, 0, r, "CEP0602: user %s is nobody in directory %s: %s",
-            ap_escape_logitem(r->pool, r->user), source->name, ap_escape_logitem(r->pool, error));
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "CEP0602: %s is nobody in directory %s: %s",
+                      ap_escape_logitem(r->pool, who), source->name,
+                      ap_escape_logitem(r->pool, error));
         *status = refuse(r, CEP_FAULT_FAILED_AUTHENTICATION, REFUSED, request, 0);
     } else {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r,
-                      "CEP0603: directory %s cannot tell who user %s is: %s", source->name,
-                      ap_escape_logitem(r->pool, r->user), ap_escape_logitem(r->pool, error));
+                      "CEP0603: directory %s cannot tell who %s is: %s", source->name,
+                      ap_escape_logitem(r->pool, who), ap_escape_logitem(r->pool, error));
         *status = refuse(r, CEP_FAULT_RECEIVER,
                          "The directory cannot be asked about the caller now. Try again later.",
                          request, RETRY_DIRECTORY);
@@ -147,7 +180,8 @@ static struct cep_caller *find_caller(request_rec *r, const struct cep_source *s
 }
 
 /* The caller, by his ticket or by the directory; NULL after a fault was sent with *status. */
-static struct cep_caller *identify(request_rec *r, const struct cep_dir_config *conf,
+static struct cep_caller *identify(request_rec *r, enum cep_way way,
+                                   const struct cep_dir_config *conf,
                                    const struct cep_source *source,
                                    const struct cep_request *request, int *status)
 {
@@ -157,12 +191,12 @@ static struct cep_caller *identify(request_rec *r, const struct cep_dir_config *
     if (ticket == OK)
         return caller;
     if (ticket == DECLINED)
-        return find_caller(r, source, request, status);
+        return find_caller(r, way, conf, source, request, status);
     *status = refuse(r, CEP_FAULT_FAILED_AUTHENTICATION, REFUSED, request, 0);
     return NULL;
 }
 
-static int answer(request_rec *r, const struct cep_dir_config *conf,
+static int answer(request_rec *r, enum cep_way way, const struct cep_dir_config *conf,
                   const struct cep_source *source, const struct cep_request *request)
 {
     apr_time_t start = apr_time_now();
@@ -176,7 +210,7 @@ static int answer(request_rec *r, const struct cep_dir_config *conf,
     snapshot = current_policy(r, source, request, &status);
     if (!snapshot)
         return status;
-    caller = identify(r, conf, source, request, &status);
+    caller = identify(r, way, conf, source, request, &status);
     if (!caller)
         return status;
 
@@ -201,7 +235,7 @@ static int answer(request_rec *r, const struct cep_dir_config *conf,
 }
 
 /* Nobody anonymous, nothing in clear: decided before a single octet of the body is read. */
-static int check_promises(request_rec *r, const struct cep_dir_config *conf)
+static int check_promises(request_rec *r, enum cep_way way, const struct cep_dir_config *conf)
 {
     if (conf->require_tls && !ap_ssl_conn_is_ssl(r->connection)) {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
@@ -210,10 +244,18 @@ static int check_promises(request_rec *r, const struct cep_dir_config *conf)
         refuse(r, CEP_FAULT_SENDER, "This service answers over HTTPS only.", NULL, 0);
         return DONE;
     }
-    if (!r->user || !*r->user) {
+    if (way == CEP_WAY_UNVERIFIED) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "CEP0609: request with a client certificate that mod_ssl did not verify "
+                      "refused; use SSLVerifyClient require, not optional_no_ca");
+        refuse(r, CEP_FAULT_FAILED_AUTHENTICATION, REFUSED, NULL, 0);
+        return DONE;
+    }
+    if (way == CEP_WAY_NONE) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                       "CEP0601: request without an authenticated user refused; this location needs "
-                      "AuthType and Require valid-user");
+                      "AuthType and Require valid-user, or client certificates that mod_ssl "
+                      "verifies (SSLVerifyClient require)");
         refuse(r, CEP_FAULT_FAILED_AUTHENTICATION, REFUSED, NULL, 0);
         return DONE;
     }
@@ -226,6 +268,7 @@ int cep_handler(request_rec *r)
     const struct cep_source *source;
     struct cep_request *request;
     struct cep_fault fault;
+    enum cep_way way;
     const char *body;
     apr_size_t length;
     int status;
@@ -242,7 +285,8 @@ int cep_handler(request_rec *r)
     status = check_headers(r);
     if (status != OK)
         return status;
-    if (check_promises(r, conf) != OK)
+    way = cep_way_in(r);
+    if (check_promises(r, way, conf) != OK)
         return OK;
     status = cep_body_read(r, conf->max_body == CEP_UNSET ? CEP_DEFAULT_MAX_BODY : conf->max_body,
                            &body, &length);
@@ -253,5 +297,5 @@ int cep_handler(request_rec *r)
                       ap_escape_logitem(r->pool, fault.reason));
         return cep_send_fault(r, &fault, 0);
     }
-    return answer(r, conf, source, request);
+    return answer(r, way, conf, source, request);
 }

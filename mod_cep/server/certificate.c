@@ -1,0 +1,68 @@
+/* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
+
+/* Which of httpd's ways of authentication a request came by, and the certificate of those with one.
+ */
+
+#include "cep_server.h"
+
+#include "http_core.h"
+#include "http_ssl.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+static const char *ssl_variable(request_rec *r, const char *name)
+{
+    const char *value = ap_ssl_var_lookup(r->pool, r->server, r->connection, r, name);
+
+    return value ? value : "";
+}
+
+enum cep_way cep_way_in(request_rec *r)
+{
+    const char *verify;
+    const char *type = ap_auth_type(r);
+    int has_user = r->user && *r->user;
+
+    /* Somebody else authenticates here. A certificate adds nothing to it and replaces nothing. */
+    if ((type && ap_cstr_casecmp(type, "None")) || r->ap_auth_type)
+        return has_user ? CEP_WAY_NAME : CEP_WAY_NONE;
+    verify = ssl_variable(r, "SSL_CLIENT_VERIFY");
+    /* Also with SSLUserName: what the user's name is taken from, the requester may have chosen. */
+    if (!strcmp(verify, "SUCCESS"))
+        return CEP_WAY_CERTIFICATE;
+    /* GENEROUS, FAILED: mod_ssl let an unverified certificate pass, and its user with it. */
+    if (*verify && strcmp(verify, "NONE"))
+        return CEP_WAY_UNVERIFIED;
+    return has_user ? CEP_WAY_NAME : CEP_WAY_NONE;
+}
+
+static const char *read_pem(struct cep_certificate **certificate, BIO *bio, apr_pool_t *pool)
+{
+    char *name = NULL, *header = NULL;
+    unsigned char *der = NULL;
+    long length = 0;
+    const char *problem = "the certificate cannot be read";
+
+    if (PEM_read_bio(bio, &name, &header, &der, &length) && length > 0)
+        problem = cep_certificate_read(certificate, der, (size_t)length, pool);
+    OPENSSL_free(name);
+    OPENSSL_free(header);
+    OPENSSL_free(der);
+    return problem;
+}
+
+const char *cep_client_certificate(request_rec *r, struct cep_certificate **certificate)
+{
+    const char *pem = ssl_variable(r, "SSL_CLIENT_CERT");
+    BIO *bio = BIO_new_mem_buf(pem, -1);
+    const char *problem;
+
+    *certificate = NULL;
+    ERR_set_mark();
+    problem = bio ? read_pem(certificate, bio, r->pool) : "out of memory";
+    ERR_pop_to_mark();
+    BIO_free(bio);
+    return problem;
+}
