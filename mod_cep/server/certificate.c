@@ -19,23 +19,32 @@ static const char *ssl_variable(request_rec *r, const char *name)
     return value ? value : "";
 }
 
+/*
+ * Whether anybody but mod_ssl says that he has authenticated the user, though no AuthType is set.
+ * With SSLUserName newer versions of mod_ssl do say so themselves.
+ */
+static int has_other_authentication(const request_rec *r)
+{
+    return r->ap_auth_type && strcmp(r->ap_auth_type, "ClientCert");
+}
+
 enum cep_way cep_way_in(request_rec *r)
 {
+    enum cep_way by_name = r->user && *r->user ? CEP_WAY_NAME : CEP_WAY_NONE;
     const char *verify;
     const char *type = ap_auth_type(r);
-    int has_user = r->user && *r->user;
 
     /* Somebody else authenticates here. A certificate adds nothing to it and replaces nothing. */
-    if ((type && ap_cstr_casecmp(type, "None")) || r->ap_auth_type)
-        return has_user ? CEP_WAY_NAME : CEP_WAY_NONE;
+    if (type && ap_cstr_casecmp(type, "None"))
+        return by_name;
     verify = ssl_variable(r, "SSL_CLIENT_VERIFY");
-    /* Also with SSLUserName: what the user's name is taken from, the requester may have chosen. */
-    if (!strcmp(verify, "SUCCESS"))
-        return CEP_WAY_CERTIFICATE;
+    if (!*verify || !strcmp(verify, "NONE"))
+        return by_name;
     /* GENEROUS, FAILED: mod_ssl let an unverified certificate pass, and its user with it. */
-    if (*verify && strcmp(verify, "NONE"))
+    if (strcmp(verify, "SUCCESS"))
         return CEP_WAY_UNVERIFIED;
-    return has_user ? CEP_WAY_NAME : CEP_WAY_NONE;
+    /* Not by SSLUserName's name: the requester may have chosen what it is taken from. */
+    return has_other_authentication(r) ? CEP_WAY_NONE : CEP_WAY_CERTIFICATE;
 }
 
 static const char *read_pem(struct cep_certificate **certificate, BIO *bio, apr_pool_t *pool)

@@ -102,6 +102,11 @@ WRONG = [
      "On or Off"),
     ("PAC that nobody hands on", [directory(FILE), location_section(extra=("CEPRequirePAC On",))],
      "say GssapiNameAttributes json"),
+    ("mapping by nothing", [directory(FILE), location_section(
+        extra=("CEPCertificateMapping",))], "CEPCertificateMapping needs one or more of sid"),
+    ("mapping by mail", [directory(FILE), location_section(
+        extra=("CEPCertificateMapping sid mail",))],
+     "CEPCertificateMapping: mail is none of sid, altsecid, upn and dns"),
     ("cache directory in a host", [directory(FILE), "CEPCacheDir /tmp"], "CEPCacheDir"),
 ]
 
@@ -117,6 +122,8 @@ RIGHT = [
                 location_section(extra=("CEPNextUpdate 8760", "CEPMaxRequestBody 1048576"))]),
     ("a file that is not there yet", [directory("file:/nonexistent.ldif"), LOCATION]),
     ("no PAC wanted", [directory(FILE), location_section(extra=("CEPRequirePAC Off",))]),
+    ("all mappings, in any order and case", [directory(FILE), location_section(
+        extra=("CEPCertificateMapping DNS upn AltSecId sid sid",))]),
     ("inherited", ["CEPPolicy corp", directory(FILE), location_section(directory=None)]),
 ]
 
