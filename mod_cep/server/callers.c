@@ -206,8 +206,13 @@ apr_status_t cep_callers_find(struct cep_caller **caller, struct cep_callers *ca
     const char *directory = callers->source->name;
     struct cep_caller_record record;
     enum cep_token_age age = CEP_TOKEN_ABSENT;
+    struct cep_name name;
     apr_status_t rv;
 
+    /* What is no name is nobody, also when the directory cannot be asked. */
+    *error = cep_name_parse(&name, user, pool);
+    if (*error)
+        return APR_NOTFOUND;
     if (callers->tokens)
         age = cep_tokens_get(callers->tokens, directory, user, &record, pool);
     if (age == CEP_TOKEN_FRESH) {
