@@ -145,6 +145,13 @@ struct cep_certificate {
 const char *cep_certificate_read(struct cep_certificate **certificate, const void *der,
                                  size_t length, apr_pool_t *pool);
 
+/* 1 when now lies within the certificate's validity. */
+int cep_certificate_is_valid(const struct cep_certificate *certificate, apr_time_t now);
+
+/* SHA-256 of the certificate in hex, in pool; NULL when the library fails. */
+const char *cep_certificate_fingerprint(const struct cep_certificate *certificate,
+                                        apr_pool_t *pool);
+
 /*
  * Find the account that a certificate stands for. That its owner holds the key, and that its chain
  * is good, the TLS library has verified. Here it must moreover be valid now, be fit for client

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include <apr_escape.h>
 #include <apr_strings.h>
 
 #include <openssl/err.h>
@@ -334,4 +335,14 @@ const char *cep_certificate_read(struct cep_certificate **certificate, const voi
     if (!problem)
         *certificate = result;
     return problem;
+}
+
+const char *cep_certificate_fingerprint(const struct cep_certificate *certificate, apr_pool_t *pool)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int length = 0;
+
+    if (X509_digest(certificate->x509, EVP_sha256(), digest, &length) != 1)
+        return NULL;
+    return apr_pescape_hex(pool, digest, length, 0);
 }

@@ -90,6 +90,11 @@ static apr_status_t check_issuer(struct cep_lookup *lookup,
                            "has signed the certificate");
 }
 
+int cep_certificate_is_valid(const struct cep_certificate *certificate, apr_time_t now)
+{
+    return is_valid(certificate->x509, (time_t)apr_time_sec(now));
+}
+
 apr_status_t cep_certificate_check(struct cep_lookup *lookup,
                                    const struct cep_certificate *certificate, apr_time_t now)
 {
@@ -98,7 +103,7 @@ apr_status_t cep_certificate_check(struct cep_lookup *lookup,
 
     ERR_set_mark();
     /* Both were true at the handshake, where the TLS library looks; a session lasts longer. */
-    if (!is_valid(certificate->x509, seconds))
+    if (!cep_certificate_is_valid(certificate, now))
         rv = cep_lookup_fail(lookup, APR_NOTFOUND, "the certificate is not valid now");
     else if (X509_check_purpose(certificate->x509, X509_PURPOSE_SSL_CLIENT, 0) != 1)
         rv = cep_lookup_fail(lookup, APR_NOTFOUND,

@@ -199,34 +199,30 @@ static apr_status_t find_bounded(struct cep_caller **caller, struct cep_callers 
     return rv;
 }
 
-apr_status_t cep_callers_find(struct cep_caller **caller, struct cep_callers *callers,
-                              const char *user, apr_pool_t *pool, const char **error)
+/* find_bounded(), unless what is kept under key answers. */
+static apr_status_t find_kept(struct cep_caller **caller, struct cep_callers *callers,
+                              const struct question *question, const char *key, apr_pool_t *pool,
+                              const char **error)
 {
-    const struct question question = {.user = user};
     const char *directory = callers->source->name;
     struct cep_caller_record record;
     enum cep_token_age age = CEP_TOKEN_ABSENT;
-    struct cep_name name;
     apr_status_t rv;
 
-    /* What is no name is nobody, also when the directory cannot be asked. */
-    *error = cep_name_parse(&name, user, pool);
-    if (*error)
-        return APR_NOTFOUND;
     if (callers->tokens)
-        age = cep_tokens_get(callers->tokens, directory, user, &record, pool);
+        age = cep_tokens_get(callers->tokens, directory, key, &record, pool);
     if (age == CEP_TOKEN_FRESH) {
         *caller = record.caller;
         *error = record.reason;
         return record.caller ? APR_SUCCESS : APR_NOTFOUND;
     }
-    rv = find_bounded(caller, callers, &question, pool, error);
+    rv = find_bounded(caller, callers, question, pool, error);
     if (rv == APR_SUCCESS || rv == APR_NOTFOUND) {
         struct cep_caller_record found = {rv == APR_SUCCESS ? *caller : NULL, *error,
                                           apr_time_now()};
 
         if (callers->tokens)
-            cep_tokens_put(callers->tokens, directory, user, &found, pool);
+            cep_tokens_put(callers->tokens, directory, key, &found, pool);
         return rv;
     }
     if (age != CEP_TOKEN_OLD)
@@ -236,11 +232,34 @@ apr_status_t cep_callers_find(struct cep_caller **caller, struct cep_callers *ca
     return APR_SUCCESS;
 }
 
+apr_status_t cep_callers_find(struct cep_caller **caller, struct cep_callers *callers,
+                              const char *user, apr_pool_t *pool, const char **error)
+{
+    const struct question question = {.user = user};
+    struct cep_name name;
+
+    /* What is no name is nobody, also when the directory cannot be asked. */
+    *error = cep_name_parse(&name, user, pool);
+    if (*error)
+        return APR_NOTFOUND;
+    return find_kept(caller, callers, &question, user, pool, error);
+}
+
 apr_status_t cep_callers_find_certificate(struct cep_caller **caller, struct cep_callers *callers,
                                           const struct cep_certificate *certificate,
                                           unsigned mappings, apr_pool_t *pool, const char **error)
 {
     const struct question question = {.certificate = certificate, .mappings = mappings};
+    const char *fingerprint = cep_certificate_fingerprint(certificate, pool);
 
-    return find_bounded(caller, callers, &question, pool, error);
+    /* What is kept may outlive the certificate. */
+    if (!cep_certificate_is_valid(certificate, apr_time_now())) {
+        *error = "the certificate is not valid now";
+        return APR_NOTFOUND;
+    }
+    if (!fingerprint)
+        return find_bounded(caller, callers, &question, pool, error);
+    /* No name has a line end, so this is nobody's. */
+    return find_kept(caller, callers, &question,
+                     apr_psprintf(pool, "certificate\n%u\n%s", mappings, fingerprint), pool, error);
 }

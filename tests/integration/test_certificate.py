@@ -132,7 +132,7 @@ def add_hosts(server, *hosts):
     server.write("httpd.conf", text + "".join("\n".join(host) + "\n" for host in hosts))
 
 
-def start(server, people, entries, url=None, extra=()):
+def start(server, people, entries, url=None, extra=(), server_wide=("CEPTokenTTL 0",)):
     """A server with virtual hosts for certificates that are required, optional, unverified."""
     path = server.path("policy.ldif")
     ldif.write(path, entries)
@@ -140,7 +140,8 @@ def start(server, people, entries, url=None, extra=()):
         ca.pem for ca in (people.ca, people.other, people.below)))
     ssl_only = "Require ssl-verify-client"
     server.require, server.optional, server.unverified = free_port(), free_port(), free_port()
-    server.configure(directory_section(url or "file:" + path, extra=extra), location_section())
+    server.configure(directory_section(url or "file:" + path, extra=extra), location_section(),
+                     server=server_wide)
     add_hosts(
         server,
         virtual_host(
@@ -467,4 +468,28 @@ def test_over_ldap(make_httpd, people, entries, directory, tmp_path):
             assert compare(model, directory.answer(account)) == [], client
         for client in NOBODY:
             check_refused(send(server, people.clients[client]))
+        server.stop()
+
+
+@pytest.mark.skipif(find_slapd() is None, reason="slapd is not installed")
+def test_owners_are_kept(make_httpd, people, entries, directory, tmp_path):
+    """The directory is not asked twice, and what one mapping found is not another's."""
+    path = tmp_path / "policy.ldif"
+    ldif.write(str(path), entries)
+    with Slapd(tmp_path, path, make_certificates(tmp_path)) as ldap:
+        server = start(make_httpd(), people, entries, url=ldap.ldap,
+                       extra=("CEPTimeout 500ms", "CEPRefreshInterval 60s"),
+                       server_wide=("CEPTokenTTL 60s",))
+        for client, where, account in (("alice", STRONG, "alice"), ("UPN", WEAK, "alice")):
+            soap.check_answer(send(server, people.clients[client], where))
+        check_refused(send(server, people.clients["UPN"], STRONG))
+        ldap.pause()
+        for client, where, account in (("alice", STRONG, "alice"), ("UPN", WEAK, "alice")):
+            model = soap.check_answer(send(server, people.clients[client], where))
+            assert compare(model, directory.answer(account)) == []
+        check_refused(send(server, people.clients["UPN"], STRONG))
+        # Not found by this mapping yet, so the directory would have to be asked.
+        server.log.expect("CEP0603")
+        assert send(server, people.clients["alice"], SID_ONLY).headers["Retry-After"]
+        ldap.resume()
         server.stop()
