@@ -349,6 +349,54 @@ static void numbers_that_contradict(void **state)
     }
 }
 
+/* Where one wrong number is hidden by another one. */
+static void contradictions_in_disguise(void **state)
+{
+    struct pac pac = alice;
+    apr_array_header_t *sids;
+    size_t length;
+
+    (void)state;
+    length = pac_build(octets, &pac);
+    pac_put(octets + PAC_AT_NAME, 0x000a0009); /* 9 octets are 4 characters */
+    pac_put(octets + PAC_AT_REFERENTS + 8, 4);
+    assert_non_null(read_octets(&sids, octets, length));
+
+    pac.names[0] = "alice1";
+    length = pac_build(octets, &pac);
+    pac_put(octets + PAC_AT_NAME, 0x000a000c); /* 6 characters where there is room for 5 */
+    pac_put(octets + PAC_AT_REFERENTS, 5);
+    assert_non_null(read_octets(&sids, octets, length));
+
+    pac.names[0] = NULL;
+    length = pac_build(octets, &pac);
+    pac_put(octets + PAC_AT_NAME, 0x000a000a); /* a name of 5 that is nowhere */
+    assert_non_null(read_octets(&sids, octets, length));
+
+    pac = alice;
+    pac.group_count = pac.extra_count = pac.resource_count = 0;
+    length = pac_build(octets, &pac);
+    assert_null(read_octets(&sids, octets, length));
+    pac_put(octets + PAC_AT_GROUPS, 1); /* groups that are nowhere */
+    assert_non_null(read_octets(&sids, octets, length));
+    pac_put(octets + PAC_AT_GROUPS, 0);
+    pac_put(octets + PAC_AT_EXTRA, 1);
+    assert_non_null(read_octets(&sids, octets, length));
+    pac_put(octets + PAC_AT_EXTRA, 0);
+    pac_put(octets + PAC_AT_RESOURCE, 1);
+    assert_non_null(read_octets(&sids, octets, length));
+
+    pac = alice;
+    pac.extra_count = 1;
+    pac.resource_domain = NULL;
+    pac.resource_count = 0;
+    length = pac_build(octets, &pac);
+    assert_null(read_octets(&sids, octets, length));
+    assert_int_equal(pac_get(octets + length - 20), 7);
+    pac_put(octets + length - 24, 0); /* the pointer to S-1-18-1, which stands last */
+    assert_non_null(read_octets(&sids, octets, length));
+}
+
 /* Counts of 0 may come with an empty array, and names with more room than they need. */
 static void odd_but_sound(void **state)
 {
@@ -525,6 +573,7 @@ int main(void)
         TEST(attributes_of_groups),
         TEST(domains),
         TEST(numbers_that_contradict),
+        TEST(contradictions_in_disguise),
         TEST(odd_but_sound),
         TEST(more_than_there_should_be),
         TEST(truncation),
