@@ -13,10 +13,11 @@
  * - enroll_guid, autoenroll_guid: fields big-endian; the two swapped;
  * - object_type_matches(): always true; an absent ObjectType matches nothing; zeros deny nothing,
  * or grant;
- * - is_self(): always false, so that S-1-5-10 matches when the token holds it;
+ * - is_self(): always false, so that S-1-5-10 matches when the token holds it; true for every SID
+ * of its length;
  * - cep_access_granted(): any SID matches; the last match decides; a denial anywhere decides; an
- *   ACE that does not fit behind the deciding one is overlooked;
- * - read_fixed_part(): InheritedObjectType taken for ObjectType.
+ *   ACE that does not fit behind the deciding one is overlooked; what nobody denies is granted;
+ * - read_fixed_part(): InheritedObjectType taken for ObjectType; ObjectType not read.
  */
 #include <setjmp.h>
 #include <stdarg.h>

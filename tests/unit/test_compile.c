@@ -4,24 +4,32 @@
  * Compiled lists: for every token they say what the plain walk of the descriptor says, and they
  * hold nothing that they could do without.
  *
- * These mistakes were made, one at a time, and each was caught by a test below. (What one ACE
- * means is the matter of test_access.c, and of its mistakes.)
+ * These mistakes were made, one at a time, and each was caught by a test below. (What one ACE means
+ * is the matter of test_access.c, and so are mistakes in that; those of the image:
+ * test_snapshot.c.)
+ *
  * compile.c
- * - draft_aces(): a SID's second ACE kept; its last kept instead of its first; a damaged descriptor
- *   compiled up to the damage; the walk ended at the first ACE without effect; the other right's
- *   list made; the generation of drafts not counted on;
- * - normalize(): denials at the end kept; those before a grant dropped as well; a grant at the end
- *   dropped; all sorted, without regard to grants and denials in between; not sorted;
- * - append(): deny and grant changed for each other; used not set;
- * - share(): equal lists kept twice; the steps of a list that is not new taken back by one too few;
- * - make_table(): SIDs of no list kept; not sorted; numbered by arrival;
+ * - know(): a SID known by all but its last subauthority; copied with a wrong length;
+ * - draft_aces(): a SID's second ACE kept; denials taken for grants, and grants for denials; all
+ *   effects changed for their opposite; a damaged descriptor compiled up to the damage; the walk
+ *   ended at the first ACE without effect; the other right compiled; drafts not told apart;
+ * - normalize(): denials at the end kept; only one of them dropped; the last step dropped whatever
+ * it is; all steps dropped; all sorted, without regard to their kinds; not sorted; one not sorted;
+ * - append(): the last step forgotten; the kind of a step lost; used not set; set for grants only;
+ * - share(): equal lists kept twice; the steps of a list that is not new left there; taken back by
+ *   one too few;
+ * - make_table(): SIDs of no list kept; not sorted; numbered by arrival; a wrong number;
  * - cep_compiler_finish(): numbers of arrival left in the steps; the kind of a step lost;
+ *
  * token.c
- * - seek(): the first stride 0 or 2; the bisection one place short, at either end;
- * - cep_token_hold(): the number in the token taken for the one in the table, either way round;
- * ends one SID too early; check.c
- * - cep_steps_granted(): the last step that is held decides; a list that ends grants; a denial is
- *   passed over; the last step is not looked at.
+ * - seek(): the first stride 0; the stride looks one too far; the bisection ends one early, is left
+ *   out, or skips one;
+ * - cep_token_hold(): the place in the token for that in the table, in three ways; the last SID
+ *   forgotten; SIDs not compared; a wrong bit; the bits before it lost;
+ *
+ * check.c
+ * - cep_steps_granted(): the last step that is held decides; a list that ends grants; a denial
+ * grants, or is passed over; the last step is not looked at; another SID's bit.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,15 @@
 /* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
 
-/* The image of a snapshot: stable, verified to the last number, and what is selected from it. */
+/*
+ * The image of a snapshot: stable, verified to the last number, and what is selected from it.
+ *
+ * These mistakes with the access lists were made, one at a time, and each was caught:
+ * - build.c: AutoEnroll's list compiled for Enroll, and the other way round;
+ * - snapshot.c: any one of the checks of SIDs, steps, their tables and the lists of templates and
+ * CAs left out; a step, or the end of a list, let through one beyond its limit; the sum in
+ *   list_fits() in 32 bits; equal SIDs let through; octets behind a SID let through;
+ * - answer.c: autoEnroll decided by Enroll's list; the token not looked up.
+ */
 
 #include "cache_fixture.h"
 
@@ -281,6 +290,7 @@ static void test_selection_by_rights(void **state)
 
     (void)state;
     assert_true(listed(snapshot, &selection, "User", CEP_SELECTED));
+    assert_false(listed(snapshot, &selection, "User", CEP_PERMITTED));
     assert_false(listed(snapshot, &selection, "Machine", CEP_SELECTED));
     selection = select_for(computer, 3, &request);
     assert_false(listed(snapshot, &selection, "User", CEP_SELECTED));
