@@ -70,7 +70,8 @@ const char *cep_sd_check(const void *sd, size_t length);
 
 /*
  * 1 when the descriptor's DACL grants the extended right to the token: first matching ACE decides.
- * 0 for everything that cep_sd_check() objects to. No allocation; O(ACEs x log SIDs).
+ * 0 for everything that cep_sd_check() objects to. No allocation; O(ACEs x log SIDs). This is the
+ * check as the specifications have it; requests use the lists below, which are held against it.
  */
 int cep_access_granted(const void *sd, size_t length, enum cep_right right,
                        const struct cep_token *token);

@@ -73,7 +73,8 @@ def make_ace(rng):
     body = struct.pack("<I", mask)
     if kind in OBJECT:
         present = rng.choice([0, 1, 1, 1, 1, 2, 3, 3])
-        body += struct.pack("<I", present | (rng.getrandbits(30) << 2 if rng.random() < 0.05 else 0))
+        unknown_bits = rng.getrandbits(30) << 2 if rng.random() < 0.05 else 0
+        body += struct.pack("<I", present | unknown_bits)
         body += b"".join(rng.choice(GUIDS) for bit in (1, 2) if present & bit)
     body += any_sid(rng)
     if kind in (9, 0xA, 0xB, 0xC):

@@ -18,7 +18,7 @@ from access_cases import AUTOENROLL, ENROLL, OBJECT, PLAIN, SELF, ZEROS
 
 DIGITS = "0123"
 
-# --- the specifications ----------------------------------------------------------------------------
+# --- the specifications --------------------------------------------------------------------------
 
 # Rules by which mod_cep decides and Samba does not.
 RULES = {
@@ -166,7 +166,7 @@ def verdicts(aces, tokens, rules=OURS):
     )
 
 
-# --- Samba -----------------------------------------------------------------------------------------
+# --- Samba ---------------------------------------------------------------------------------------
 
 
 class ObjectTree(ctypes.Structure):
@@ -196,8 +196,8 @@ class Samba:
     CONTROL_ACCESS = 0x100
 
     def __init__(self):
-        from samba import ndr, version  # pylint: disable=import-outside-toplevel
-        from samba.dcerpc import security  # pylint: disable=import-outside-toplevel
+        from samba import ndr, version
+        from samba.dcerpc import security
 
         self.version = version
         self._unpack, self._security = ndr.ndr_unpack, security
@@ -257,37 +257,34 @@ def misread_by_samba(octets, dacl, sacl):
     return None
 
 
-def explain_by_rules(dacl, tokens, theirs):
-    """For each token the class of the difference, None where there is none, "" where it is unknown.
-    """
-    ours = verdicts(dacl, tokens)
-    all_rules = verdicts(dacl, tokens, frozenset())
-    single = [(name, verdicts(dacl, tokens, OURS - {name})) for name in RULES]
-    classes = []
+def explain_by_rules(dacl, tokens, ours, theirs):
+    """The rule that makes the difference, where Samba says what it must say by its own rules."""
+    expected = verdicts(dacl, tokens)
+    by_their_rules = verdicts(dacl, tokens, frozenset())
+    without = [(name, verdicts(dacl, tokens, OURS - {name})) for name in RULES]
     for at, digit in enumerate(theirs):
-        if digit != all_rules[at]:
-            classes.append("")
+        if digit != by_their_rules[at]:
+            yield ""
         elif digit == ours[at]:
-            classes.append(None)
+            yield None
+        elif ours[at] != expected[at]:
+            yield ""
         else:
-            names = [name for name, without in single if without[at] == digit]
-            classes.append(names[0] if names else SEVERAL)
-    return classes
+            yield next((name for name, single in without if single[at] == digit), SEVERAL)
 
 
-def explain(octets, tokens, theirs):
+def explain(octets, tokens, ours, theirs):
     """What separates Samba's verdicts (None: it cannot read the descriptor) from mod_cep's.
 
-    For each token the name of a class, None where they agree, "" where nothing explains it. mod_cep
-    is taken to say what the specifications say, which another comparison holds.
+    For each token the name of a class, None where they agree, "" where nothing explains it.
     """
+    told = theirs or "0" * len(tokens)
     try:
         dacl, sacl = read_descriptor(octets)
     except Unreadable as why:
-        return [str(why) if digit != "0" else None for digit in theirs or "0" * len(tokens)]
+        return [None if one == other else str(why) if one == "0" else ""
+                for one, other in zip(ours, told)]
     reason = misread_by_samba(octets, dacl, sacl)
     if theirs is None or reason in ("alignment", "ACE count"):
-        ours = verdicts(dacl, tokens)
-        return [(reason or "") if one != other else None
-                for one, other in zip(ours, theirs or "0" * len(tokens))]
-    return explain_by_rules(dacl, tokens, theirs)
+        return [None if one == other else reason or "" for one, other in zip(ours, told)]
+    return list(explain_by_rules(dacl, tokens, ours, theirs))

@@ -8,11 +8,13 @@ import os
 import subprocess
 
 import pytest
+from cep_env import SOURCE
 
 
 def program():
     """Path of access_tool in the build directory."""
-    path = os.path.join(os.environ.get("CEP_BUILDDIR", os.curdir), "tests", "unit", "access_tool")
+    build = os.environ.get("CEP_BUILDDIR") or os.path.join(SOURCE, "build")
+    path = os.path.join(build, "tests", "unit", "access_tool")
     if not os.access(path, os.X_OK):
         pytest.fail(f"{path} is missing: set CEP_BUILDDIR, and run make check")
     return path

@@ -70,7 +70,7 @@ class Run:
 
     def compare_samba(self, octets, tokens, walk, theirs):
         self.refused_by_samba += 0 if theirs else 2 * len(tokens)
-        for at, why in enumerate(oracles.explain(octets, tokens, theirs)):
+        for at, why in enumerate(oracles.explain(octets, tokens, walk, theirs)):
             if why == "":
                 self.differ("Samba", octets, tokens, walk, theirs)
             elif why:
@@ -140,7 +140,7 @@ def test_the_run_was_a_run(run):
         assert run.refused_by_samba < run.triples * 3 / 4
 
 
-# --- the classes -----------------------------------------------------------------------------------
+# --- the classes ---------------------------------------------------------------------------------
 
 
 def every_class():
@@ -201,7 +201,7 @@ def test_each_class_is_what_it_is_called(name):
         access_tool.batch([list(map(cases.sid_text, TOKEN))], [(octets, 0, 1)]))
     assert (problem is None) == (ours is not None)
     assert walk == compiled == (ours or "0")
-    assert oracles.explain(octets, [TOKEN], theirs) == [name]
+    assert oracles.explain(octets, [TOKEN], walk, theirs) == [name]
     samba = samba_or_none()
     if not samba:
         pytest.skip("python3-samba is not here")
@@ -209,8 +209,18 @@ def test_each_class_is_what_it_is_called(name):
     assert samba.verdicts(octets, 0, 1) == theirs
 
 
+def test_each_class_is_documented():
+    with open(os.path.join(SOURCE, "docs", "conformance.md"), encoding="utf-8") as file:
+        part = file.read().split("\n### Differences from Samba\n")[1].split("\n## ")[0]
+    rows = [line.split("|")[1].strip() for line in part.splitlines() if line.startswith("| ")]
+    assert rows[2:] == every_class()
+
+
 def test_a_sound_descriptor_is_of_no_class():
-    assert oracles.explain(SOUND, [TOKEN, frozenset()], "30") == [None, None]
-    assert oracles.explain(SOUND, [TOKEN, frozenset()], "31") == [None, ""]
-    assert oracles.explain(SOUND, [TOKEN, frozenset()], "00") == ["", None]
-    assert oracles.explain(SOUND, [TOKEN, frozenset()], None) == ["", None]
+    tokens = [TOKEN, frozenset()]
+    assert oracles.explain(SOUND, tokens, "30", "30") == [None, None]
+    assert oracles.explain(SOUND, tokens, "30", "31") == [None, ""]
+    assert oracles.explain(SOUND, tokens, "30", "00") == ["", None]
+    assert oracles.explain(SOUND, tokens, "10", "30") == ["", None]
+    assert oracles.explain(SOUND, tokens, "30", None) == ["", None]
+    assert oracles.explain(b"", tokens, "30", None) == ["", None]

@@ -11,10 +11,10 @@
  * - cep_ace_effect(): the test of INHERIT_ONLY left out; INHERITED (0x10) tested in its place;
  * - mask_matches(): equality with 0x100; GENERIC_ALL grants; GENERIC_ALL does not deny;
  * - enroll_guid, autoenroll_guid: fields big-endian; the two swapped;
- * - object_type_matches(): always true; an absent ObjectType matches nothing; zeros deny nothing,
- * or grant;
+ * - object_type_matches(): always true; an absent ObjectType matches nothing; zeros deny nothing;
+ *   zeros grant;
  * - is_self(): always false, so that S-1-5-10 matches when the token holds it; true for every SID
- * of its length;
+ *   of its length;
  * - cep_access_granted(): any SID matches; the last match decides; a denial anywhere decides; an
  *   ACE that does not fit behind the deciding one is overlooked; what nobody denies is granted;
  * - read_fixed_part(): InheritedObjectType taken for ObjectType; ObjectType not read.

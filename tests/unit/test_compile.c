@@ -10,9 +10,9 @@
  *
  * compile.c
  * - know(): a SID known by all but its last subauthority; copied with a wrong length;
- * - draft_aces(): a SID's second ACE kept; denials taken for grants, and grants for denials; all
- *   effects changed for their opposite; a damaged descriptor compiled up to the damage; the walk
- *   ended at the first ACE without effect; the other right compiled; drafts not told apart;
+ * - draft_aces(): a SID's second ACE kept; denials taken for grants; the two changed for each
+ *   other; a damaged descriptor compiled up to the damage; the walk ended at the first ACE without
+ *   effect; the other right compiled; drafts not told apart;
  * - normalize(): denials at the end kept; only one of them dropped; the last step dropped whatever
  * it is; all steps dropped; all sorted, without regard to their kinds; not sorted; one not sorted;
  * - append(): the last step forgotten; the kind of a step lost; used not set; set for grants only;
