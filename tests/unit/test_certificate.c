@@ -848,6 +848,8 @@ static void the_issuer_must_be_in_ntauth(void **state)
     const struct blueprint no_ca = {.from = -DAY, .until = DAY};
     struct authority namesake = {make_key(), authority_name("Test CA"), {NULL, 0}};
     struct cep_value namesakes = own_certificate(pool, &namesake, &renewal);
+    struct authority renamed = {ca.key, authority_name("Renamed CA"), {NULL, 0}};
+    struct cep_value renameds = own_certificate(pool, &renamed, &renewal);
     const struct {
         struct authority *issuer;
         struct cep_value trusted[3];
@@ -863,6 +865,7 @@ static void the_issuer_must_be_in_ntauth(void **state)
         {&ca, {own_certificate(pool, &ca, &no_ca)}, refused},
         {&ca, {two.der}, refused},
         {&ca, {namesakes}, refused},
+        {&ca, {renameds}, refused}, /* the same key */
         {&ca, {octets(ca.der.data, ca.der.len - 1)}, refused},
         {&two, {ca.der}, refused},
         {&two, {two.der}, NULL},
@@ -884,6 +887,7 @@ static void the_issuer_must_be_in_ntauth(void **state)
               rows[i].problem ? rows[i].problem : "alice");
     }
     free_authority(&namesake);
+    X509_NAME_free(renamed.name);
 }
 
 /* The root stands in NTAuth, but it is the issuing CA that counts. */
