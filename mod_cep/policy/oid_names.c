@@ -15,10 +15,10 @@ struct name {
 };
 
 /*
- * As Windows says them in English ("certutil -oid"), for the OIDs of wincrypt.h. [MS-XCEP] 4.1.1.2 and
- * an answer of a Windows server show some of them: the names of extensions, "Client Authentication",
- * "Server Authentication". The others are what the field commonly calls them. A name is a label for
- * people: nothing is decided by it. To add one, add a line.
+ * As Windows says them in English ("certutil -oid"), for the OIDs of wincrypt.h. [MS-XCEP] 4.1.1.2
+ * and an answer of a Windows server show some of them: the names of extensions, "Client
+ * Authentication", "Server Authentication". The others are what the field commonly calls them. A
+ * name is a label for people: nothing is decided by it. To add one, add a line.
  */
 static const struct name names[] = {
     {CEP_OID_HASH, "1.2.840.113549.2.2", "md2"},
