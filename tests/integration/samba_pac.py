@@ -1,5 +1,5 @@
 # Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0
-"""Samba's own reader and writer of PACs. A program, so that Samba's libraries stay out of the tests.
+"""Samba's own reader and writer of PACs, as a program: its libraries stay out of the tests.
 
     samba_pac.py make NUMBER SEED     random logon information: hex, a blank, the SIDs by commas
     samba_pac.py read                 lines of hex on standard input: the SIDs, or "-" and why not

@@ -21,15 +21,17 @@ import pac_seeds  # noqa: E402
 
 # The instances: where the caller's SIDs may come from.
 TICKET, EITHER, DIRECTORY, UNMARKED = "/ticket", "/either", "/directory", "/unmarked"
+PASSWORD, LOCAL, SESSION = "/password", "/local", "/session"
 CALLERS = ("alice", "bob", "carol", "dave", "frank", "grace", "heidi", "WS01$", "DC1$")
 SERVICE = "CN=http-cep,CN=Users,DC=corp,DC=example"
 LOGON_INFO = "urn:mspac:logon-info"
 NORMAL_ACCOUNT, NO_AUTH_DATA_REQUIRED = 0x200, 0x2000000
 
-MODULE = os.path.join(facts()["modules"], "mod_auth_gssapi.so")
+MODULES = ("auth_gssapi", "session", "session_cookie")
 
-needs_module = pytest.mark.skipif(not os.path.exists(MODULE),
-                                  reason="mod_auth_gssapi is not installed")
+needs_module = pytest.mark.skipif(
+    not os.path.exists(os.path.join(facts()["modules"], "mod_auth_gssapi.so")),
+    reason="mod_auth_gssapi is not installed")
 
 
 def gssapi(ad, path, *more):
@@ -38,48 +40,51 @@ def gssapi(ad, path, *more):
     return location_section(path, auth=False, extra=(*lines, *more))
 
 
-def configure(server, ad, *more):
-    # Once is enough: a test that stops the controller must not disturb the others' servers.
+def configure(server, ad):
+    """A long interval: nobody is to look while a test has the controller down."""
     directory = directory_section(ad.ldaps, refresh="1h", extra=(
         "CEPBind simple", 'CEPBindDN "%s"' % ad.bind_name, "CEPTimeout 2s",
         'CEPBindPasswordFile "%s"' % ad.password_file, 'CEPCACertificateFile "%s"' % ad.ca_file))
     listed = "GssapiNameAttributes json"
-    server.configure(directory, gssapi(ad, TICKET, listed, "CEPRequirePAC On"),
-                     gssapi(ad, EITHER, listed), gssapi(ad, DIRECTORY),
-                     gssapi(ad, UNMARKED, "CEPRequirePAC On"), *more, server=(
-                         "CEPTokenTTL 0", "LoadModule auth_gssapi_module " + MODULE))
-
-
-def start(monkeypatch, server, ad):
-    configure(server, ad)
-    monkeypatch.setenv("KRB5_CONFIG", ad.krb5_conf)
-    server.start().wait_for_policy()
-    monkeypatch.undo()
-    return server
+    required = "CEPRequirePAC On"
+    server.configure(
+        directory, gssapi(ad, TICKET, listed, required), gssapi(ad, EITHER, listed),
+        gssapi(ad, DIRECTORY), gssapi(ad, UNMARKED, required),
+        gssapi(ad, PASSWORD, listed, required, "GssapiBasicAuth On"),
+        gssapi(ad, LOCAL, listed, required, "GssapiLocalName On"),
+        gssapi(ad, SESSION, listed, "GssapiUseSessions On", "Session On",
+               "SessionCookieName cep path=/;secure"),
+        server=("CEPTokenTTL 0", *("LoadModule %s_module %s/mod_%s.so" % (
+            name, facts()["modules"], name) for name in MODULES)))
 
 
 @pytest.fixture(scope="module")
 def server(active_directory, make_module_httpd):
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        yield start(monkeypatch, make_module_httpd(), active_directory)
+    server = make_module_httpd()
+    configure(server, active_directory)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("KRB5_CONFIG", active_directory.krb5_conf)
+        # Of its own, or it would be one with every other server of this machine.
+        environment.setenv("KRB5RCACHENAME", "file2:" + os.path.join(server.cache, "replays"))
+        server.start()
+    return server.wait_for_policy()
 
 
-def ask(server, tickets, path, *options, message_id="urn:same"):
+def ask(server, tickets, path, *options, login=("--negotiate", "--user", ":")):
     """By curl, with the tickets that kinit has put there."""
+    headers = server.path("curl-headers")
     done = subprocess.run(
-        ["curl", "--silent", "--show-error", "--include", "--negotiate", "--user", ":", "--cacert",
-         server.certificates.ca_file, "--header", "Content-Type: " + soap.CONTENT_TYPE,
-         "--header", "Expect:", "--data-binary", "@-", *options,
+        ["curl", "--silent", "--show-error", *login, "--cacert", server.certificates.ca_file,
+         "--header", "Content-Type: " + soap.CONTENT_TYPE, "--header", "Expect:",
+         "--data-binary", "@-", "--dump-header", headers, *options,
          "https://localhost:%d%s" % (server.port, path)],
-        input=soap.build(message_id=message_id), capture_output=True,
+        input=soap.build(message_id="urn:same"), capture_output=True,
         env={**os.environ, **tickets}, check=True, timeout=30)
-    stream = io.BytesIO(done.stdout)
-    while True:  # a 401 may come first
-        status = int(stream.readline().split()[1])
-        headers = http.client.parse_headers(stream)
-        if status != 401:
-            return soap.Response(status, headers, stream.read())
-        stream.read(int(headers["Content-Length"]))
+    with open(headers, "rb") as file:
+        last = file.read().split(b"\r\n\r\n")[-2]  # a 401 may come before the answer
+    status, _, fields = last.partition(b"\r\n")
+    return soap.Response(int(status.split()[1]),
+                         http.client.parse_headers(io.BytesIO(fields + b"\r\n\r\n")), done.stdout)
 
 
 def policies(response):
@@ -154,10 +159,9 @@ def test_what_is_in_a_ticket_stays(server, active_directory):
 
 
 @needs_module
-def test_without_the_directory(monkeypatch, make_httpd, active_directory):
+def test_without_the_directory(server, active_directory):
     """With the controller dead, who has a ticket is served by it."""
     ad = active_directory
-    server = start(monkeypatch, make_httpd(), ad)
     tickets = ad.kinit("alice")
     before = ask(server, tickets, TICKET).body
     ad.stop()
@@ -165,7 +169,6 @@ def test_without_the_directory(monkeypatch, make_httpd, active_directory):
         assert ask(server, tickets, TICKET).body == before
         assert ask(server, tickets, EITHER).body == before
         server.log.expect("CEP0603")
-        server.log.allow("CEP0501")
         soap.check_fault(ask(server, tickets, DIRECTORY), "Receiver", "InternalServiceFault")
     finally:
         ad.start()
@@ -177,6 +180,36 @@ def test_each_request_has_its_own_caller(server, active_directory):
     tickets = {name: active_directory.kinit(name) for name in ("alice", "dave")}
     for name in ("alice", "dave", "alice", "dave"):
         assert ("CorpUser" in policies(ask(server, tickets[name], TICKET))) == (name == "alice")
+
+
+@needs_module
+def test_password_that_becomes_a_ticket(server, active_directory):
+    """GssapiBasicAuth: mod_auth_gssapi itself gets the ticket."""
+    ad = active_directory
+    marker = server.log.marker()
+    response = ask(server, {}, PASSWORD, login=("--user", "alice:" + ad.password))
+    assert "CorpUser" in policies(response)
+    assert by_ticket(server, marker)
+
+
+@needs_module
+def test_local_name(server, active_directory):
+    """The user is alice, the ticket is alice@CORP.EXAMPLE's."""
+    marker = server.log.marker()
+    assert "CorpUser" in policies(ask(server, active_directory.kinit("alice"), LOCAL))
+    assert server.log.find("user alice has .* SIDs by the PAC", marker)
+
+
+@needs_module
+def test_session(server, active_directory, tmp_path):
+    """Its first request has the ticket, a later one only the name."""
+    tickets, jar = active_directory.kinit("alice"), str(tmp_path / "jar")
+    for ticket in (True, False):
+        marker = server.log.marker()
+        response = ask(server, tickets if ticket else {}, SESSION, "--cookie", jar,
+                       "--cookie-jar", jar)
+        assert "CorpUser" in policies(response)
+        assert by_ticket(server, marker) == ticket
 
 
 def forged(principal):

@@ -29,7 +29,8 @@ def samba(*arguments, data=None):
 @pytest.fixture(scope="module")
 def pacs():
     """(octets, SIDs) as Samba writes them."""
-    if subprocess.run([PYTHON, "-c", "import samba.dcerpc.krb5pac"], capture_output=True).returncode:
+    probe = subprocess.run([PYTHON, "-c", "import samba.dcerpc.krb5pac"], capture_output=True)
+    if probe.returncode:
         pytest.skip("python3-samba is not installed")
     seed = os.environ.get("CEP_SEED") or str(random.randrange(1 << 32))
     print("CEP_SEED=" + seed)
