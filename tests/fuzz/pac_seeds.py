@@ -4,7 +4,7 @@
 
     python3 tests/fuzz/pac_seeds.py [FOLDER]      (default: corpus/pac beside this file)
 
-Logon information is KERB_VALIDATION_INFO, [MS-PAC] 2.5, serialized by [MS-RPCE] 2.2.6.1 and 2.2.6.2:
+Logon information is KERB_VALIDATION_INFO, [MS-PAC] 2.5, serialized by [MS-RPCE] 2.2.6.1, 2.2.6.2:
 
     common header    version 1, endianness 0x10, length 8, filler 0xcccccccc
     private header   length of what follows (a multiple of 8), filler 0
