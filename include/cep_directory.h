@@ -102,6 +102,9 @@ apr_status_t cep_directory_query(struct cep_directory *directory, const struct c
 
 int cep_directory_usable(const struct cep_directory *directory);
 
+/* The clock of deadlines, in microseconds: one that nobody can set. */
+apr_time_t cep_monotonic(void);
+
 /* 1 when a and b name the same entry: case, blanks around ',' '=' '+' and hex escapes aside. */
 int cep_dn_equal(const char *a, const char *b);
 

@@ -7,20 +7,10 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <apr_strings.h>
 
 #include "lookup.h"
-
-/* A deadline must not move when somebody sets the clock. */
-static apr_time_t monotonic_now(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return apr_time_from_sec(now.tv_sec) + now.tv_nsec / 1000;
-}
 
 apr_status_t cep_lookup_fail(struct cep_lookup *lookup, apr_status_t rv, const char *format, ...)
 {
@@ -35,7 +25,7 @@ apr_status_t cep_lookup_fail(struct cep_lookup *lookup, apr_status_t rv, const c
 static apr_status_t run_query(struct cep_lookup *lookup, const struct cep_query *query,
                               apr_array_header_t **entries)
 {
-    apr_interval_time_t left = lookup->deadline - monotonic_now();
+    apr_interval_time_t left = lookup->deadline - cep_monotonic();
 
     if (left <= 0)
         return cep_lookup_fail(lookup, APR_TIMEUP, "%s did not tell all about the caller in time",
@@ -208,7 +198,7 @@ static void begin(struct cep_lookup *lookup, struct cep_directory *directory,
     lookup->directory = directory;
     lookup->identity = cep_directory_identity(directory);
     lookup->config = config;
-    lookup->deadline = monotonic_now() + limit;
+    lookup->deadline = cep_monotonic() + limit;
     lookup->pool = pool;
 }
 

@@ -6,10 +6,7 @@
 
 #include "cep_directory.h"
 
-/* Times named deadline are those of cep_monotonic(), in microseconds: nobody can set that clock. */
-apr_time_t cep_monotonic(void);
-
-/* deadline, or limit from now when that is earlier. */
+/* Times named deadline are those of cep_monotonic(). This one: deadline, or limit from now when that is earlier. */
 apr_time_t cep_earlier(apr_time_t deadline, apr_interval_time_t limit);
 
 /*
