@@ -6,7 +6,8 @@
 
 #include "cep_directory.h"
 
-/* Times named deadline are those of cep_monotonic(). This one: deadline, or limit from now when that is earlier. */
+/* Times named deadline are those of cep_monotonic(). This one: deadline, or limit from now when
+ * that is earlier. */
 apr_time_t cep_earlier(apr_time_t deadline, apr_interval_time_t limit);
 
 /*
