@@ -70,7 +70,7 @@ static void after_success(struct cep_drive *drive, const struct cep_refresh_resu
     drive->next_run = apr_time_now() + source->refresh_interval;
 }
 
-static void after_failure(struct cep_drive *drive, apr_status_t rv, const char *error)
+static void after_failure(struct cep_drive *drive, const char *error)
 {
     const struct cep_source *source = drive->source;
     apr_interval_time_t most = source->refresh_interval;
@@ -80,7 +80,6 @@ static void after_failure(struct cep_drive *drive, apr_status_t rv, const char *
             "CEP0501: directory %s cannot be refreshed: %s. What was read before stays in force "
             "for CEPMaxStale",
             source->name, error);
-    (void)rv;
     drive->retry = drive->retry ? drive->retry * 2 : FIRST_RETRY;
     if (drive->retry > most)
         drive->retry = most;
@@ -123,7 +122,7 @@ static void run(struct cep_drive *drive)
     else if (rv == APR_EBUSY)
         drive->next_run = apr_time_now() + FIRST_RETRY;
     else
-        after_failure(drive, rv, error);
+        after_failure(drive, error);
     if (pool)
         apr_pool_destroy(pool);
 }

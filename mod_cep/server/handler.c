@@ -32,7 +32,7 @@ static int refuse(request_rec *r, enum cep_fault_code code, const char *reason,
 }
 
 /* 1 when the charset parameter, if any, says UTF-8. */
-static int is_utf8(request_rec *r, const char *content_type)
+static int is_utf8(const char *content_type)
 {
     const char *parameter = ap_strcasestr(content_type, "charset=");
     const char *value;
@@ -41,7 +41,6 @@ static int is_utf8(request_rec *r, const char *content_type)
         return 1;
     value = parameter + strlen("charset=");
     value += *value == '"';
-    (void)r;
     return !ap_cstr_casecmpn(value, "utf-8", 5) && !apr_isalnum(value[5]) && value[5] != '-';
 }
 
@@ -60,7 +59,7 @@ static int check_headers(request_rec *r)
     if (!type ||
         !((length == 20 && !ap_cstr_casecmpn(type, "application/soap+xml", length)) ||
           (length == 8 && !ap_cstr_casecmpn(type, "text/xml", length))) ||
-        !is_utf8(r, type)) {
+        !is_utf8(type)) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                       "CEP0613: Content-Type is not application/soap+xml in UTF-8");
         return HTTP_UNSUPPORTED_MEDIA_TYPE;
