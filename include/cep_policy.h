@@ -119,9 +119,10 @@ struct cep_enrollment_service {
     const char *dn;
     const char *cn;
     const char *display_name;
-    struct cep_value certificate;  /* DER: the valid one with the latest notBefore */
-    apr_array_header_t *uris;      /* struct cep_enrollment_uri, by priority, auth, uri; >= 1 */
-    apr_array_header_t *templates; /* const char *: certificateTemplates */
+    struct cep_value certificate;     /* DER: the valid one with the latest notBefore */
+    apr_array_header_t *certificates; /* struct cep_value: all, expired ones too, by their octets */
+    apr_array_header_t *uris;         /* struct cep_enrollment_uri, by priority, auth, uri; >= 1 */
+    apr_array_header_t *templates;    /* const char *: certificateTemplates */
     struct cep_value security_descriptor;
 };
 
@@ -155,6 +156,12 @@ enum cep_language_match {
 
 /* tag: of preferredLanguage ("de-CH", "de"), or NULL. [MS-LCID] 2.2. */
 enum cep_language_match cep_language_match(const char *tag, apr_uint32_t lcid);
+
+/* The same for a language that is named by a tag as well. */
+enum cep_language_match cep_language_match_tag(const char *tag, const char *other);
+
+/* The same text for all spellings that differ in case alone (Latin, Greek, Cyrillic letters). */
+const char *cep_text_fold(apr_pool_t *pool, const char *text);
 
 enum cep_object_kind { CEP_OBJECT_TEMPLATE, CEP_OBJECT_CA, CEP_OBJECT_OID, CEP_OBJECT_DIRECTORY };
 
@@ -207,6 +214,17 @@ void cep_policy_add_oid(struct cep_policy *policy, const struct cep_entry *entry
  * The result depends on the set of entries alone, not on their order.
  */
 void cep_policy_finish(struct cep_policy *policy);
+
+/*
+ * What key-based renewal leaves of a finished policy's object: a copy in pool that shares all else
+ * with the object, or NULL when nothing is left. Of a CA the URIs that take renewals which the old
+ * key authenticates, said to take renewals only; of a template, the CAs that have such a URI.
+ */
+const struct cep_enrollment_service *cep_policy_renewal_service(
+    const struct cep_enrollment_service *service, apr_pool_t *pool);
+const struct cep_template *cep_policy_renewal_template(const struct cep_policy *policy,
+                                                       const struct cep_template *tmpl,
+                                                       apr_pool_t *pool);
 
 void cep_policy_report(struct cep_policy *policy, enum cep_object_kind kind, const char *code,
                        const char *name, int left_out, const char *format, ...)

@@ -3,6 +3,7 @@
 /* cACertificate: of several certificates the valid one with the latest notBefore. */
 #include "parts.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -65,8 +66,19 @@ struct tally {
     int certificates, garbage;
 };
 
+/* In an order of their own: the server's means nothing. */
+static int compare_values(const void *a, const void *b)
+{
+    const struct cep_value *x = a, *y = b;
+
+    if (x->len != y->len)
+        return x->len < y->len ? -1 : 1;
+    return memcmp(x->data, y->data, x->len);
+}
+
+/* all: of the certificates, also of those that are not valid now. */
 static struct candidate choose(const struct cep_attribute *attribute, time_t now,
-                               struct tally *tally)
+                               struct tally *tally, apr_array_header_t *all)
 {
     struct candidate best = {NULL, NULL};
     int i;
@@ -82,6 +94,8 @@ static struct candidate choose(const struct cep_attribute *attribute, time_t now
             continue;
         }
         tally->certificates++;
+        APR_ARRAY_PUSH(all, struct cep_value) =
+            cep_value_copy(all->pool, next.der->data, next.der->len);
         if (is_valid(next.x509, now) && (!best.x509 || is_better(&next, &best))) {
             X509_free(best.x509);
             best = next;
@@ -92,7 +106,8 @@ static struct candidate choose(const struct cep_attribute *attribute, time_t now
     return best;
 }
 
-struct cep_value cep_service_certificate(struct cep_reader *reader)
+struct cep_value cep_service_certificate(struct cep_reader *reader,
+                                         apr_array_header_t *certificates)
 {
     const struct cep_attribute *attribute =
         cep_reader_several(reader, "cACertificate", CEP_POLICY_MAX_VALUES);
@@ -101,7 +116,10 @@ struct cep_value cep_service_certificate(struct cep_reader *reader)
     struct candidate best;
 
     ERR_set_mark();
-    best = choose(attribute, (time_t)apr_time_sec(reader->policy->now), &tally);
+    best = choose(attribute, (time_t)apr_time_sec(reader->policy->now), &tally, certificates);
+    if (certificates->nelts > 1)
+        qsort(certificates->elts, (size_t)certificates->nelts, sizeof(struct cep_value),
+              compare_values);
     if (best.x509)
         result = cep_value_copy(reader->policy->pool, best.der->data, best.der->len);
     X509_free(best.x509);

@@ -45,7 +45,8 @@ void cep_policy_add_service(struct cep_policy *policy, const struct cep_entry *e
                         "CA cannot be offered; nothing needs to be done.");
     } else if (service->cn) {
         service->display_name = cep_reader_display_name(reader, service->cn);
-        service->certificate = cep_service_certificate(reader);
+        service->certificates = apr_array_make(policy->pool, 2, sizeof(struct cep_value));
+        service->certificate = cep_service_certificate(reader, service->certificates);
         service->uris = cep_service_uris(reader, service->cn);
         service->templates =
             cep_reader_names(reader, "certificateTemplates", MAX_TEMPLATES, "CEP0357");

@@ -39,12 +39,18 @@ static size_t primary_length(const char *tag)
 enum cep_language_match cep_language_match(const char *tag, apr_uint32_t lcid)
 {
     const char *other = NULL;
-    size_t length;
 
     for (size_t i = 0; !other && i < sizeof(languages) / sizeof(languages[0]); i++) {
         if (languages[i].lcid == lcid)
             other = languages[i].tag;
     }
+    return cep_language_match_tag(tag, other);
+}
+
+enum cep_language_match cep_language_match_tag(const char *tag, const char *other)
+{
+    size_t length;
+
     if (!tag || !other)
         return CEP_LANGUAGE_OTHER;
     if (!apr_cstr_casecmp(tag, other))

@@ -20,9 +20,6 @@ int cep_text_is_xml(const void *data, apr_size_t length);
 const char *cep_text_printable(apr_pool_t *pool, const void *data, apr_size_t length,
                                apr_size_t limit);
 
-/* The same text for all spellings that differ in case alone (Latin, Greek, Cyrillic letters). */
-const char *cep_text_fold(apr_pool_t *pool, const char *text);
-
 /* Without blanks, tabs and line ends at both ends. The result is not closed by a NUL. */
 struct cep_value cep_text_trim(struct cep_value value);
 
@@ -175,7 +172,8 @@ const char *cep_key_usage_check(const struct cep_value *value, apr_size_t *lengt
 /* ---- ca_certificate.c, enrollment_uri.c: parts of a CA ---- */
 
 /* The certificate to offer; data NULL, and failed, when there is none. */
-struct cep_value cep_service_certificate(struct cep_reader *reader);
+struct cep_value cep_service_certificate(struct cep_reader *reader,
+                                         apr_array_header_t *certificates);
 
 /* Enrollment URIs, configured ones before those of the directory; failed when there is none. */
 apr_array_header_t *cep_service_uris(struct cep_reader *reader, const char *cn);
