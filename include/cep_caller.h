@@ -16,6 +16,7 @@
 struct cep_caller {
     const char *dn;      /* "" where the SIDs are a ticket's */
     const char *account; /* sAMAccountName; the principal where the SIDs are a ticket's */
+    struct cep_sid sid;  /* his own, which stays when his groups change; length 0: he has none */
     struct cep_token token;
 };
 
@@ -53,6 +54,15 @@ const char *cep_name_parse(struct cep_name *name, const char *user, apr_pool_t *
 apr_status_t cep_caller_find(struct cep_caller **caller, struct cep_directory *directory,
                              const struct cep_directory_config *config, const char *user,
                              apr_interval_time_t limit, apr_pool_t *pool, const char **error);
+
+/* Somebody of whom no more is known than this name, without any right. In pool. */
+struct cep_caller *cep_caller_without_account(const char *name, apr_pool_t *pool);
+
+/*
+ * A number below shares that is this caller's on every machine, by his own SID, else by his name:
+ * callers who are to do something at different times.
+ */
+apr_uint32_t cep_caller_share(const struct cep_caller *caller, apr_uint32_t shares);
 
 /* What was found for a name, to be kept: a caller, or nobody and why. */
 struct cep_caller_record {
@@ -118,7 +128,8 @@ enum {
     CEP_MAP_SID = 1,      /* SID extension, [MS-WCCE] 2.2.2.7.7.4 */
     CEP_MAP_ALTSECID = 2, /* altSecurityIdentities in its strong forms, [MS-PKCA] 3.1.5.2.1.5 */
     CEP_MAP_UPN = 4,      /* weak: userPrincipalName, [MS-PKCA] 3.1.5.2.1.2 */
-    CEP_MAP_DNS = 8       /* weak: a computer's DNS name, [MS-PKCA] 3.1.5.2.1.1 */
+    CEP_MAP_DNS = 8,      /* weak: a computer's DNS name, [MS-PKCA] 3.1.5.2.1.1 */
+    CEP_MAP_RENEWAL = 16  /* no way, but what it is for: see cep_caller_find_certificate() */
 };
 #define CEP_MAP_DEFAULT (CEP_MAP_SID | CEP_MAP_ALTSECID)
 
@@ -145,6 +156,13 @@ struct cep_certificate {
 const char *cep_certificate_read(struct cep_certificate **certificate, const void *der,
                                  size_t length, apr_pool_t *pool);
 
+/*
+ * NULL when the certificate is valid now, is fit for client authentication, and is signed by one of
+ * the CA certificates (struct cep_value, DER) that are valid now; else why not (a static sentence).
+ */
+const char *cep_certificate_check_issued(const struct cep_certificate *certificate,
+                                         const apr_array_header_t *cas, apr_time_t now);
+
 /* 1 when now lies within the certificate's validity. */
 int cep_certificate_is_valid(const struct cep_certificate *certificate, apr_time_t now);
 
@@ -161,6 +179,10 @@ const char *cep_certificate_fingerprint(const struct cep_certificate *certificat
  * checked, and its SIDs are found, as for names.
  *
  * Returns as cep_caller_find(). A forest without trusted CAs is an error, not nobody.
+ *
+ * With CEP_MAP_RENEWAL rights do not matter, only whether somebody is shut out: the caller found
+ * has an empty token. The issuer is not looked at, for cep_certificate_check_issued() has; and a
+ * certificate that no account has is its owner's, as long as it names no SID: sid.length is 0 then.
  */
 apr_status_t cep_caller_find_certificate(struct cep_caller **caller,
                                          struct cep_directory *directory,

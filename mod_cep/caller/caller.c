@@ -134,8 +134,24 @@ static apr_status_t make_caller(struct cep_caller **caller, struct cep_lookup *l
     *caller = apr_palloc(lookup->pool, sizeof(**caller));
     (*caller)->dn = apr_pstrdup(lookup->pool, account->entry->dn);
     (*caller)->account = apr_pstrdup(lookup->pool, account->name);
+    (*caller)->sid = account->sid;
     (*caller)->token = cep_token_make(sids);
     return APR_SUCCESS;
+}
+
+/* For key-based renewal: without SIDs, so that nothing else can be had by it. */
+static struct cep_caller *make_renewer(const struct cep_lookup *lookup,
+                                       const struct cep_account *account,
+                                       const struct cep_certificate *certificate)
+{
+    struct cep_caller *caller = cep_caller_without_account(certificate->label, lookup->pool);
+
+    if (account->entry) {
+        caller->dn = apr_pstrdup(lookup->pool, account->entry->dn);
+        caller->account = apr_pstrdup(lookup->pool, account->name);
+        caller->sid = account->sid;
+    }
+    return caller;
 }
 
 static apr_status_t name_account(struct cep_account *account, struct cep_lookup *lookup,
@@ -161,9 +177,11 @@ static apr_status_t certificate_account(struct cep_account *account, struct cep_
 {
     apr_status_t rv;
 
-    rv = cep_certificate_check(lookup, certificate, apr_time_now());
-    if (rv != APR_SUCCESS)
-        return rv;
+    if (!(mappings & CEP_MAP_RENEWAL)) {
+        rv = cep_certificate_check(lookup, certificate, apr_time_now());
+        if (rv != APR_SUCCESS)
+            return rv;
+    }
     return cep_certificate_map(account, lookup, certificate, mappings);
 }
 
@@ -171,7 +189,7 @@ static apr_status_t certificate_account(struct cep_account *account, struct cep_
 static apr_status_t find(struct cep_caller **caller, struct cep_lookup *lookup, const char *user,
                          const struct cep_certificate *certificate, unsigned mappings)
 {
-    struct cep_account account;
+    struct cep_account account = {0};
     apr_status_t rv;
 
     if (*lookup->identity->domain_dn == '\0')
@@ -182,12 +200,25 @@ static apr_status_t find(struct cep_caller **caller, struct cep_lookup *lookup, 
         rv = name_account(&account, lookup, user);
     else
         rv = certificate_account(&account, lookup, certificate, mappings);
+    if (rv == APR_SUCCESS && account.entry)
+        rv = cep_account_check(lookup, &account, apr_time_now());
     if (rv != APR_SUCCESS)
         return rv;
-    rv = cep_account_check(lookup, &account, apr_time_now());
-    if (rv != APR_SUCCESS)
-        return rv;
+    if (certificate && (mappings & CEP_MAP_RENEWAL)) {
+        *caller = make_renewer(lookup, &account, certificate);
+        return APR_SUCCESS;
+    }
     return make_caller(caller, lookup, &account);
+}
+
+struct cep_caller *cep_caller_without_account(const char *name, apr_pool_t *pool)
+{
+    struct cep_caller *caller = apr_pcalloc(pool, sizeof(*caller));
+
+    caller->dn = "";
+    caller->account = apr_pstrdup(pool, name);
+    caller->token = cep_token_make(apr_array_make(pool, 1, sizeof(struct cep_sid)));
+    return caller;
 }
 
 static void begin(struct cep_lookup *lookup, struct cep_directory *directory,

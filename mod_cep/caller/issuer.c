@@ -28,6 +28,16 @@ static int is_valid(const X509 *x509, time_t now)
     return (begins == -1 || begins == 0) && (ends == 1 || ends == 0);
 }
 
+/* Both were true at the handshake, where the TLS library looks; a session lasts longer. */
+static const char *check_fitness(const struct cep_certificate *certificate, time_t now)
+{
+    if (!is_valid(certificate->x509, now))
+        return "the certificate is not valid now";
+    if (X509_check_purpose(certificate->x509, X509_PURPOSE_SSL_CLIENT, 0) != 1)
+        return "the certificate is not meant for client authentication";
+    return NULL;
+}
+
 static X509 *read_ca(const struct cep_value *value)
 {
     const unsigned char *at = value->data;
@@ -47,6 +57,16 @@ static int has_signed(X509 *ca, X509 *x509, time_t now)
 
     return key && is_valid(ca, now) && X509_check_ca(ca) &&
            X509_check_issued(ca, x509) == X509_V_OK && X509_verify(x509, key) == 1;
+}
+
+static int is_issued_by(const struct cep_value *der, const struct cep_certificate *certificate,
+                        time_t now)
+{
+    X509 *ca = read_ca(der);
+    int issued = ca && has_signed(ca, certificate->x509, now);
+
+    X509_free(ca);
+    return issued;
 }
 
 static apr_status_t read_ntauth(const struct cep_attribute **cas, struct cep_lookup *lookup)
@@ -77,12 +97,8 @@ static apr_status_t check_issuer(struct cep_lookup *lookup,
 
     if (rv != APR_SUCCESS)
         return rv;
-    for (i = 0; !found && i < cep_attribute_count(cas); i++) {
-        X509 *ca = read_ca(cep_attribute_value(cas, i));
-
-        found = ca && has_signed(ca, certificate->x509, now);
-        X509_free(ca);
-    }
+    for (i = 0; !found && i < cep_attribute_count(cas); i++)
+        found = is_issued_by(cep_attribute_value(cas, i), certificate, now);
     if (found)
         return APR_SUCCESS;
     return cep_lookup_fail(lookup, APR_NOTFOUND,
@@ -99,17 +115,32 @@ apr_status_t cep_certificate_check(struct cep_lookup *lookup,
                                    const struct cep_certificate *certificate, apr_time_t now)
 {
     time_t seconds = (time_t)apr_time_sec(now);
+    const char *unfit;
     apr_status_t rv;
 
     ERR_set_mark();
-    /* Both were true at the handshake, where the TLS library looks; a session lasts longer. */
-    if (!cep_certificate_is_valid(certificate, now))
-        rv = cep_lookup_fail(lookup, APR_NOTFOUND, "the certificate is not valid now");
-    else if (X509_check_purpose(certificate->x509, X509_PURPOSE_SSL_CLIENT, 0) != 1)
-        rv = cep_lookup_fail(lookup, APR_NOTFOUND,
-                             "the certificate is not meant for client authentication");
+    unfit = check_fitness(certificate, seconds);
+    if (unfit)
+        rv = cep_lookup_fail(lookup, APR_NOTFOUND, "%s", unfit);
     else
         rv = check_issuer(lookup, certificate, seconds);
     ERR_pop_to_mark();
     return rv;
+}
+
+const char *cep_certificate_check_issued(const struct cep_certificate *certificate,
+                                         const apr_array_header_t *cas, apr_time_t now)
+{
+    time_t seconds = (time_t)apr_time_sec(now);
+    const char *wrong;
+    int i, found = 0;
+
+    ERR_set_mark();
+    wrong = check_fitness(certificate, seconds);
+    for (i = 0; !wrong && !found && i < cas->nelts; i++)
+        found = is_issued_by(&APR_ARRAY_IDX(cas, i, const struct cep_value), certificate, seconds);
+    ERR_pop_to_mark();
+    if (!wrong && !found)
+        wrong = "no CA that the directory lists has signed the certificate";
+    return wrong;
 }

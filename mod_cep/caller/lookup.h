@@ -79,7 +79,10 @@ apr_status_t cep_account_check(struct cep_lookup *lookup, struct cep_account *ac
 apr_status_t cep_certificate_check(struct cep_lookup *lookup,
                                    const struct cep_certificate *certificate, apr_time_t now);
 
-/* The one account that the certificate is mapped to, read; APR_NOTFOUND when there is none. */
+/*
+ * The one account that the certificate is mapped to, read; APR_NOTFOUND when there is none. With
+ * CEP_MAP_RENEWAL account->entry is NULL where it need not have one.
+ */
 apr_status_t cep_certificate_map(struct cep_account *account, struct cep_lookup *lookup,
                                  const struct cep_certificate *certificate, unsigned mappings);
 

@@ -161,6 +161,11 @@ apr_status_t cep_certificate_map(struct cep_account *account, struct cep_lookup 
     rv = map_all(&mapped, lookup, certificate, mappings);
     if (rv != APR_SUCCESS)
         return rv;
+    /* A SID that is not there is that of an account that was deleted. */
+    if (!mapped.entry && (mappings & CEP_MAP_RENEWAL) && !certificate->has_sid) {
+        account->entry = NULL;
+        return APR_SUCCESS;
+    }
     if (!mapped.entry && mapped.tried->nelts == 0)
         return cep_lookup_fail(lookup, APR_NOTFOUND,
                                "the certificate holds nothing that CEPCertificateMapping allows to "

@@ -343,6 +343,7 @@ apr_status_t cep_caller_from_ticket(struct cep_caller **caller, const char *name
     *caller = apr_palloc(pool, sizeof(**caller));
     (*caller)->dn = "";
     (*caller)->account = apr_pstrdup(pool, name);
+    (*caller)->sid = APR_ARRAY_IDX(sids, 0, struct cep_sid); /* the account's comes first */
     (*caller)->token = cep_token_make(sids);
     return APR_SUCCESS;
 }

@@ -5,9 +5,10 @@
  * and what was found, with a version in front and a SHA-256 behind. All numbers are big-endian.
  *
  *   "CEPT" version kind | seconds:8 | directory text | user text | kind 0: reason text
- *                                                               | kind 1: dn, account, SIDs
- *   text: length:2, octets.  SIDs: count:2, each 0x80 and the last 4 octets when the rest is that
- *   of the SID before, else its length and all of it: groups of one domain are 5 octets each.
+ *                                                               | kind 1: dn, account, sid, SIDs
+ *   text: length:2, octets.  sid: length:1, octets.  SIDs: count:2, each 0x80 and the last 4 octets
+ * when the rest is that of the SID before, else its length and all of it: groups of one domain are
+ * 5 octets each.
  */
 #include "cep_caller.h"
 
@@ -19,7 +20,7 @@
 
 enum {
     MAGIC_LENGTH = 4,
-    VERSION = 1,
+    VERSION = 2,
     KIND_NOBODY = 0,
     KIND_CALLER = 1,
     DIGEST_LENGTH = 32,
@@ -99,6 +100,8 @@ static void put_record(struct writer *w, const struct cep_caller_record *record,
     }
     put_text(w, record->caller->dn);
     put_text(w, record->caller->account);
+    put_number(w, record->caller->sid.length, 1);
+    put(w, record->caller->sid.octets, record->caller->sid.length);
     put_sids(w, &record->caller->token);
 }
 
@@ -178,6 +181,17 @@ static int take_sid(struct reader *r, struct cep_sid *sid, const struct cep_sid 
     return 1;
 }
 
+/* The caller's own, which he need not have. */
+static void take_own_sid(struct reader *r, struct cep_sid *sid)
+{
+    apr_size_t length = (apr_size_t)take_number(r, 1);
+    const unsigned char *data = take(r, length);
+
+    memset(sid, 0, sizeof(*sid));
+    if (data && length > 0 && !cep_sid_read(sid, data, length))
+        r->bad = 1;
+}
+
 static struct cep_token take_sids(struct reader *r, apr_pool_t *pool)
 {
     apr_array_header_t *sids = apr_array_make(pool, 64, sizeof(struct cep_sid));
@@ -228,6 +242,7 @@ int cep_caller_unpack(struct cep_caller_record *record, const void *octets, apr_
         record->caller = apr_palloc(pool, sizeof(*record->caller));
         record->caller->dn = take_text(&r, pool);
         record->caller->account = take_text(&r, pool);
+        take_own_sid(&r, &record->caller->sid);
         record->caller->token = take_sids(&r, pool);
     } else {
         record->reason = take_text(&r, pool);
