@@ -14,6 +14,7 @@
 #include "cep_access.h"
 #include "cep_directory.h"
 #include "cep_policy.h"
+#include "cep_view.h"
 #include "cep_xcep.h"
 
 #define CEP_SNAPSHOT_MAX  0x7fffffffu /* octets of an image */
@@ -41,31 +42,34 @@ int cep_snapshot_template_count(const struct cep_snapshot *snapshot);
 /* The identity's forest_id: what policyID derives from. */
 const char *cep_snapshot_forest_id(const struct cep_snapshot *snapshot);
 
+/* All certificates of the CAs, DER in the image: struct cep_value. */
+apr_array_header_t *cep_snapshot_ca_certificates(const struct cep_snapshot *snapshot,
+                                                 apr_pool_t *pool);
+
 int cep_snapshot_finding_count(const struct cep_snapshot *snapshot);
 struct cep_finding cep_snapshot_finding(const struct cep_snapshot *snapshot, int i);
 
 /* ---- which of the policies, with which rights: [MS-XCEP] 3.1.4.1.3.22 and DESIGN 6 ---- */
-
-/* Highest client and CA version that an answer may name; 0 in a request means this. */
-#define CEP_MAX_VERSION_DEFAULT 6
 
 struct cep_selection {
     unsigned char *policies; /* per template: 0, or CEP_SELECTED bits */
     unsigned char *cas;      /* per CA */
     unsigned char *oids;     /* per OID row */
     int policy_count, ca_count, oid_count;
+    int renewal; /* 1: of the rendering for key-based renewal */
 };
 
 #define CEP_SELECTED  1
 #define CEP_PERMITTED 2 /* a template's autoEnroll, a CA's enrollPermission */
 
 /*
- * The templates that the token may enroll for and the request's filter lets through, with the CAs
- * that publish them and the OIDs that they use.
+ * The templates that the token may enroll for, the request's filter lets through and the view
+ * shows, with the CAs that publish them and the OIDs that they use. A view for key-based renewal
+ * asks the token for no right.
  */
 void cep_snapshot_select(struct cep_selection *selection, const struct cep_snapshot *snapshot,
                          const struct cep_token *token, const struct cep_request *request,
-                         apr_pool_t *pool);
+                         const struct cep_view *view, apr_pool_t *pool);
 
 /*
  * The body of the answer for a selection, in pool. language: take the names of OIDs that the

@@ -52,7 +52,8 @@ static void put_policies(struct output *out, const struct cep_snapshot *s,
     put_piece(out, CEP_PIECE_POLICIES_OPEN);
     for (uint32_t i = 0; i < s->header->templates.count; i++) {
         if (selection->policies[i])
-            put_fragment(out, s, s->templates[i].policy, selection->policies[i]);
+            put_fragment(out, s, image_policy(&s->templates[i], selection->renewal),
+                         selection->policies[i]);
     }
     put_piece(out, CEP_PIECE_POLICIES_CLOSE);
 }
@@ -67,7 +68,7 @@ static void put_cas(struct output *out, const struct cep_snapshot *s,
     put_piece(out, CEP_PIECE_CAS_OPEN);
     for (uint32_t i = 0; i < s->header->cas.count; i++) {
         if (selection->cas[i])
-            put_fragment(out, s, s->cas[i].ca, selection->cas[i]);
+            put_fragment(out, s, image_ca_text(&s->cas[i], selection->renewal), selection->cas[i]);
     }
     put_piece(out, CEP_PIECE_CAS_CLOSE);
 }

@@ -126,6 +126,17 @@ static struct cep_access_list compile(struct builder *b, const struct cep_value 
                             right);
 }
 
+static void put_renewal_template(struct builder *b, struct image_template *record,
+                                 const struct cep_policy *policy, const struct cep_template *tmpl)
+{
+    const struct cep_template *renewal = cep_policy_renewal_template(policy, tmpl, b->pool);
+    struct cep_fragment none = {{NULL, 0}, {NULL, 0}};
+
+    record->renewal = put_fragment(b, renewal ? cep_xcep_render_policy(renewal, b->pool) : none);
+    record->renewal_ca_refs =
+        put_refs(b, renewal ? renewal->ca_refs : apr_array_make(b->pool, 1, sizeof(int)));
+}
+
 static struct image_ref put_templates(struct builder *b, const struct cep_policy *policy)
 {
     int count = policy->templates->nelts;
@@ -144,8 +155,32 @@ static struct image_ref put_templates(struct builder *b, const struct cep_policy
         record.policy = put_fragment(b, cep_xcep_render_policy(t, b->pool));
         record.oid_refs = put_refs(b, t->oid_refs);
         record.ca_refs = put_refs(b, t->ca_refs);
+        put_renewal_template(b, &record, policy, t);
         record.private_key_flags = t->private_key_flags;
         record.enrollment_flags = t->enrollment_flags;
+        store(b, table, i, &record, sizeof(record));
+    }
+    return table;
+}
+
+static void put_renewal_ca(struct builder *b, struct image_ca *record,
+                           const struct cep_enrollment_service *service, int number)
+{
+    const struct cep_enrollment_service *renewal = cep_policy_renewal_service(service, b->pool);
+    struct cep_fragment none = {{NULL, 0}, {NULL, 0}};
+
+    record->renewal =
+        put_fragment(b, renewal ? cep_xcep_render_ca(renewal, number, b->pool) : none);
+}
+
+static struct image_ref put_certificates(struct builder *b, const apr_array_header_t *certificates)
+{
+    struct image_ref table = reserve_table(b, certificates->nelts, sizeof(struct image_ref));
+
+    for (int i = 0; i < certificates->nelts; i++) {
+        struct image_ref record =
+            put_value(b, &APR_ARRAY_IDX(certificates, i, const struct cep_value));
+
         store(b, table, i, &record, sizeof(record));
     }
     return table;
@@ -165,6 +200,8 @@ static struct image_ref put_cas(struct builder *b, const struct cep_policy *poli
         record.cn = put_text(b, service->cn);
         record.enroll = compile(b, &service->security_descriptor, CEP_RIGHT_ENROLL);
         record.ca = put_fragment(b, cep_xcep_render_ca(service, i, b->pool));
+        put_renewal_ca(b, &record, service, i);
+        record.certificates = put_certificates(b, service->certificates);
         store(b, table, i, &record, sizeof(record));
     }
     return table;

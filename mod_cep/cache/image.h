@@ -13,7 +13,7 @@
 #include "cep_snapshot.h"
 
 #define CEP_IMAGE_MAGIC      "CEPSNAP" /* with its NUL: 8 octets */
-#define CEP_IMAGE_FORMAT     2u
+#define CEP_IMAGE_FORMAT     3u
 #define CEP_IMAGE_BYTE_ORDER 0x01020304u
 #define CEP_IMAGE_ALIGNMENT  8u
 
@@ -35,6 +35,8 @@ struct image_template {
     struct image_fragment policy;              /* around autoEnroll */
     struct image_ref oid_refs;                 /* uint32_t: rows of the OID table */
     struct image_ref ca_refs;                  /* uint32_t */
+    struct image_fragment renewal;             /* likewise, for key-based renewal */
+    struct image_ref renewal_ca_refs;          /* none: not offered there */
     uint32_t private_key_flags;
     uint32_t enrollment_flags;
 };
@@ -42,7 +44,9 @@ struct image_template {
 struct image_ca {
     struct image_ref cn;
     struct cep_access_list enroll;
-    struct image_fragment ca; /* around enrollPermission */
+    struct image_fragment ca;      /* around enrollPermission */
+    struct image_fragment renewal; /* likewise, for key-based renewal; empty: not offered there */
+    struct image_ref certificates; /* struct image_ref: DER */
 };
 
 struct image_name {
@@ -85,7 +89,10 @@ _Static_assert(sizeof(struct cep_access_list) == 2 * sizeof(uint32_t), "a list i
 /* Where the digest begins. */
 #define CEP_IMAGE_DIGESTED offsetof(struct image_header, forest_id)
 
+struct cep_view_cache; /* view.c */
+
 struct cep_snapshot {
+    struct cep_view_cache *views;
     const unsigned char *base;
     const struct image_header *header;
     const struct image_template *templates;
@@ -101,6 +108,24 @@ static inline const void *image_at(const struct cep_snapshot *snapshot, struct i
 {
     return snapshot->base + ref.offset;
 }
+
+/* Which of the two renderings an answer is made of. */
+static inline struct image_fragment image_policy(const struct image_template *tmpl, int renewal)
+{
+    return renewal ? tmpl->renewal : tmpl->policy;
+}
+
+static inline struct image_fragment image_ca_text(const struct image_ca *ca, int renewal)
+{
+    return renewal ? ca->renewal : ca->ca;
+}
+
+/* Per template 1 where the view's names show it; made once per snapshot and list of names. */
+const unsigned char *cep_view_shown(const struct cep_snapshot *snapshot,
+                                    const struct cep_view *view);
+
+/* The place where cep_view_shown() keeps what it has made, gone with pool; NULL: no memory. */
+struct cep_view_cache *cep_view_cache_make(apr_pool_t *pool);
 
 /* SHA-256 of what a header's digest covers; 0 when the library fails. */
 int cep_image_digest(unsigned char digest[CEP_DIGEST_LENGTH], const void *image, apr_size_t length);

@@ -6,28 +6,56 @@
 
 #include "image.h"
 
-/* A version limit as [MS-XCEP] 3.1.4.1.3.22 (v18) has it: 3 when the client says nothing, the
- * server's maximum for 0 and for anything above it. A negative number says nothing. */
-static uint32_t version_limit(int has, apr_int32_t version, uint32_t maximum)
+/* What decides, worked out once for all templates. */
+struct choice {
+    const struct cep_snapshot *snapshot;
+    const struct cep_request *request;
+    const struct cep_view *view;
+    const unsigned char *shown; /* NULL: all */
+    const apr_uint32_t *held;
+    uint32_t client_limit, server_limit; /* in the places of the private key flags */
+};
+
+/* Bits of msPKI-Private-Key-Flag, [MS-CRTD] 2.27: the versions that a template needs. */
+#define CLIENT_VERSION       0x0f000000u
+#define CLIENT_VERSION_SHIFT 24
+#define SERVER_VERSION       0x000f0000u
+#define SERVER_VERSION_SHIFT 16
+
+/* What the specification takes for the version of a client, or of a CA, that is not told. */
+#define VERSION_NOT_TOLD 3u
+
+/*
+ * One limit as [MS-XCEP] 3.1.4.1.3.22 (v18) has it: the server's maximum for 0 and for anything
+ * above it. A negative number says nothing.
+ */
+static uint32_t version_limit(int has, apr_int32_t version, uint32_t not_told, uint32_t maximum)
 {
-    if (!has || version < 0)
-        return 3;
-    if (version == 0 || (uint32_t)version > maximum)
-        return maximum;
-    return (uint32_t)version;
+    uint32_t limit = has && version >= 0 ? (uint32_t)version : not_told;
+
+    return limit == 0 || limit > maximum ? maximum : limit;
 }
 
-static int passes_versions(uint32_t private_key_flags, const struct cep_request *request)
+/* Likewise for both; without a filter only the client's version is 3. */
+static void set_version_limits(struct choice *choice)
 {
-    const uint32_t maximum = CEP_MAX_VERSION_DEFAULT;
-    uint32_t client = 3, server = maximum;
+    const struct cep_request *request = choice->request;
+    const uint32_t maximum = choice->view->max_version;
+    uint32_t client = choice->view->lenient ? 0 : VERSION_NOT_TOLD;
+    uint32_t server = choice->view->lenient || !request->has_filter ? 0 : VERSION_NOT_TOLD;
 
-    if (request->has_filter) {
-        client = version_limit(request->has_client_version, request->client_version, maximum);
-        server = version_limit(request->has_server_version, request->server_version, maximum);
-    }
-    return (private_key_flags & 0x0f000000u) <= client << 24 &&
-           (private_key_flags & 0x000f0000u) <= server << 16;
+    client = version_limit(request->has_filter && request->has_client_version,
+                           request->client_version, client, maximum);
+    server = version_limit(request->has_filter && request->has_server_version,
+                           request->server_version, server, maximum);
+    choice->client_limit = client << CLIENT_VERSION_SHIFT;
+    choice->server_limit = server << SERVER_VERSION_SHIFT;
+}
+
+static int passes_versions(const struct choice *choice, uint32_t private_key_flags)
+{
+    return (private_key_flags & CLIENT_VERSION) <= choice->client_limit &&
+           (private_key_flags & SERVER_VERSION) <= choice->server_limit;
 }
 
 static int passes_oids(const char *oid, const struct cep_request *request)
@@ -52,10 +80,42 @@ static apr_uint32_t *hold(const struct cep_snapshot *snapshot, const struct cep_
     return held;
 }
 
-static int grants(const struct cep_snapshot *snapshot, struct cep_access_list list,
-                  const apr_uint32_t *held)
+static int grants(const struct choice *choice, struct cep_access_list list)
 {
-    return cep_steps_granted(snapshot->steps + list.first, list.count, held);
+    return cep_steps_granted(choice->snapshot->steps + list.first, list.count, choice->held);
+}
+
+/*
+ * What the caller may do with a template: 0, CEP_SELECTED, or CEP_PERMITTED too. For key-based
+ * renewal the old key is all that is asked ([MS-WCCE] 3.2.2.6.2.1.4.5.6): the caller need not have
+ * an account.
+ */
+static unsigned char rights_to(const struct choice *choice, const struct image_template *t)
+{
+    if (choice->view->key_based_renewal)
+        return CEP_SELECTED | CEP_PERMITTED;
+    if (!grants(choice, t->enroll))
+        return 0;
+    if (grants(choice, t->autoenroll))
+        return CEP_SELECTED | CEP_PERMITTED;
+    return choice->view->autoenroll_only ? 0 : CEP_SELECTED;
+}
+
+static struct image_ref publishers(const struct choice *choice, const struct image_template *t)
+{
+    return choice->view->key_based_renewal ? t->renewal_ca_refs : t->ca_refs;
+}
+
+/* Published by a listed CA, shown, wanted, and within the caller's rights. */
+static unsigned char choose(const struct choice *choice, uint32_t number)
+{
+    const struct image_template *t = &choice->snapshot->templates[number];
+
+    if (publishers(choice, t).count == 0 || (choice->shown && !choice->shown[number]) ||
+        !passes_versions(choice, t->private_key_flags) ||
+        !passes_oids(image_at(choice->snapshot, t->oid), choice->request))
+        return 0;
+    return rights_to(choice, t);
 }
 
 /* Mark what the refs name; returns how many were not marked before. */
@@ -73,12 +133,16 @@ static int mark(unsigned char *marks, const struct cep_snapshot *snapshot, struc
 
 void cep_snapshot_select(struct cep_selection *selection, const struct cep_snapshot *snapshot,
                          const struct cep_token *token, const struct cep_request *request,
-                         apr_pool_t *pool)
+                         const struct cep_view *view, apr_pool_t *pool)
 {
     const struct image_header *header = snapshot->header;
-    const apr_uint32_t *held = hold(snapshot, token, pool);
+    struct choice choice = {.snapshot = snapshot, .request = request, .view = view};
 
+    choice.held = hold(snapshot, token, pool);
+    choice.shown = view->templates ? cep_view_shown(snapshot, view) : NULL;
+    set_version_limits(&choice);
     memset(selection, 0, sizeof(*selection));
+    selection->renewal = view->key_based_renewal;
     selection->policies = apr_pcalloc(pool, header->templates.count + 1);
     selection->cas = apr_pcalloc(pool, header->cas.count + 1);
     selection->oids = apr_pcalloc(pool, header->oids.count + 1);
@@ -86,19 +150,16 @@ void cep_snapshot_select(struct cep_selection *selection, const struct cep_snaps
     for (uint32_t i = 0; i < header->templates.count; i++) {
         const struct image_template *t = &snapshot->templates[i];
 
-        /* Published by a listed CA, wanted, and the caller has Enroll: DESIGN, section 5. */
-        if (t->ca_refs.count == 0 || !passes_versions(t->private_key_flags, request) ||
-            !passes_oids(image_at(snapshot, t->oid), request) || !grants(snapshot, t->enroll, held))
+        selection->policies[i] = choose(&choice, i);
+        if (!selection->policies[i])
             continue;
-        selection->policies[i] = CEP_SELECTED;
-        if (grants(snapshot, t->autoenroll, held))
-            selection->policies[i] |= CEP_PERMITTED;
         selection->policy_count++;
-        selection->ca_count += mark(selection->cas, snapshot, t->ca_refs);
+        selection->ca_count += mark(selection->cas, snapshot, publishers(&choice, t));
         selection->oid_count += mark(selection->oids, snapshot, t->oid_refs);
     }
     for (uint32_t i = 0; i < header->cas.count; i++) {
-        if (selection->cas[i] && grants(snapshot, snapshot->cas[i].enroll, held))
+        if (selection->cas[i] &&
+            (view->key_based_renewal || grants(&choice, snapshot->cas[i].enroll)))
             selection->cas[i] |= CEP_PERMITTED;
     }
 }

@@ -78,7 +78,8 @@ static int templates_fit(const struct cep_snapshot *s)
         if (!text_fits(s, t->cn) || !text_fits(s, t->oid) || !list_fits(s, t->enroll) ||
             !list_fits(s, t->autoenroll) || !fragment_fits(s, t->policy) ||
             !refs_fit(s, t->oid_refs, s->header->oids.count) ||
-            !refs_fit(s, t->ca_refs, s->header->cas.count))
+            !refs_fit(s, t->ca_refs, s->header->cas.count) || !fragment_fits(s, t->renewal) ||
+            !refs_fit(s, t->renewal_ca_refs, s->header->cas.count))
             return 0;
     }
     return 1;
@@ -102,12 +103,27 @@ static int oids_fit(const struct cep_snapshot *s)
     return 1;
 }
 
+static int certificates_fit(const struct cep_snapshot *s, struct image_ref table)
+{
+    const struct image_ref *certificates;
+
+    if (!table_fits(s, table, sizeof(*certificates)))
+        return 0;
+    certificates = image_at(s, table);
+    for (uint32_t i = 0; i < table.count; i++) {
+        if (!text_fits(s, certificates[i]))
+            return 0;
+    }
+    return 1;
+}
+
 static int rest_fits(const struct cep_snapshot *s)
 {
     for (uint32_t i = 0; i < s->header->cas.count; i++) {
         const struct image_ca *ca = &s->cas[i];
 
-        if (!text_fits(s, ca->cn) || !list_fits(s, ca->enroll) || !fragment_fits(s, ca->ca))
+        if (!text_fits(s, ca->cn) || !list_fits(s, ca->enroll) || !fragment_fits(s, ca->ca) ||
+            !fragment_fits(s, ca->renewal) || !certificates_fit(s, ca->certificates))
             return 0;
     }
     for (uint32_t i = 0; i < s->header->findings.count; i++) {
@@ -171,6 +187,10 @@ const struct cep_snapshot *cep_snapshot_open(const void *image, apr_size_t lengt
     s->steps = image_at(s, s->header->steps);
     if (!sids_fit(s) || !steps_fit(s) || !templates_fit(s) || !oids_fit(s) || !rest_fits(s))
         return NULL;
+    *error = "there is no memory for it";
+    s->views = cep_view_cache_make(pool);
+    if (!s->views)
+        return NULL;
     *error = NULL;
     return s;
 }
@@ -188,6 +208,25 @@ int cep_snapshot_template_count(const struct cep_snapshot *snapshot)
 const char *cep_snapshot_forest_id(const struct cep_snapshot *snapshot)
 {
     return image_at(snapshot, snapshot->header->forest_id);
+}
+
+apr_array_header_t *cep_snapshot_ca_certificates(const struct cep_snapshot *snapshot,
+                                                 apr_pool_t *pool)
+{
+    apr_array_header_t *all = apr_array_make(pool, 4, sizeof(struct cep_value));
+
+    for (uint32_t i = 0; i < snapshot->header->cas.count; i++) {
+        struct image_ref table = snapshot->cas[i].certificates;
+        const struct image_ref *certificates = image_at(snapshot, table);
+
+        for (uint32_t c = 0; c < table.count; c++) {
+            struct cep_value *value = apr_array_push(all);
+
+            value->data = image_at(snapshot, certificates[c]);
+            value->len = certificates[c].count;
+        }
+    }
+    return all;
 }
 
 int cep_snapshot_finding_count(const struct cep_snapshot *snapshot)
