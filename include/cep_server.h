@@ -24,6 +24,7 @@ APLOG_USE_MODULE(cep);
 #define CEP_DEFAULT_TIMEOUT          apr_time_from_sec(5)
 #define CEP_DEFAULT_MAX_BODY         65536
 #define CEP_DEFAULT_NEXT_UPDATE      8
+#define CEP_MAX_NEXT_UPDATE          8760 /* hours of a year */
 #define CEP_DEFAULT_TOKEN_TTL        apr_time_from_sec(10 * 60)
 
 struct cep_drive;   /* a directory's refresh: background.c */
@@ -53,13 +54,24 @@ struct cep_server_config {
     struct cep_tokens *tokens;
 };
 
+/* policyFriendlyName in a language; NULL: in all that no other name is for. */
+struct cep_policy_name {
+    const char *name, *language;
+};
+
 /* Per Location. Members are NULL or CEP_UNSET where nothing was said. */
 #define CEP_UNSET (-1)
 struct cep_dir_config {
-    const char *policy;      /* name of a <CEPDirectory> */
-    const char *policy_name; /* policyFriendlyName */
+    const char *policy;               /* name of a <CEPDirectory> */
+    apr_array_header_t *policy_names; /* struct cep_policy_name */
     const char *policy_id;
-    int next_update; /* hours */
+    int next_update;               /* hours */
+    int next_update_spread;        /* hours; set with next_update */
+    apr_array_header_t *templates; /* struct cep_view_pattern */
+    int autoenroll_only;           /* CEPTemplateRights autoenroll */
+    int lenient_versions;          /* CEPVersionFilter lenient */
+    int max_version;
+    int key_based_renewal;
     int require_tls;
     int localized_names;
     int require_pac;
@@ -149,6 +161,38 @@ int cep_ticket_caller(request_rec *r, const struct cep_dir_config *conf,
 /* response.c */
 int cep_send_body(request_rec *r, const struct cep_value *body);
 int cep_send_fault(request_rec *r, const struct cep_fault *fault, int retry_after_seconds);
+
+/* instance.c: what a location says of itself, and what it shows */
+void cep_instance_view(struct cep_view *view, const struct cep_dir_config *conf);
+
+/* For one answer; 0 when there is no policyID. language: preferredLanguage, or NULL. */
+int cep_instance_make(struct cep_instance *instance, const struct cep_dir_config *conf,
+                      const struct cep_view *view, const struct cep_snapshot *snapshot,
+                      const struct cep_caller *caller, const char *language, apr_pool_t *pool);
+
+/* renewal.c: key-based renewal */
+
+/* NULL, or what can never work about a directive of the configuration: a sentence. */
+const char *cep_renewal_check(const ap_directive_t *node, apr_pool_t *pool);
+
+/* 1 when the instance is for key-based renewal and the caller came by Kerberos; that is logged. */
+int cep_renewal_refuses(request_rec *r, const struct cep_dir_config *conf);
+
+/*
+ * Who renews although the directory cannot tell who he is: he asks no right that it would have to
+ * grant. NULL when the instance is not for key-based renewal.
+ */
+struct cep_caller *cep_renewal_without_directory(request_rec *r, const struct cep_dir_config *conf,
+                                                 const struct cep_source *source, const char *name,
+                                                 const char *error);
+
+/* The owner of a certificate, who needs no account where a CA of the snapshot has issued it. */
+apr_status_t cep_renewal_find_owner(struct cep_caller **caller, request_rec *r,
+                                    const struct cep_dir_config *conf,
+                                    const struct cep_source *source,
+                                    const struct cep_snapshot *snapshot,
+                                    const struct cep_certificate *certificate, unsigned mappings,
+                                    const char **error);
 
 /* handler.c */
 int cep_handler(request_rec *r);

@@ -149,6 +149,21 @@ static const char *check_directive(const struct cep_server_config *conf, const a
     return NULL;
 }
 
+static int check_renewal(apr_pool_t *ptemp, server_rec *s)
+{
+    int faults = 0;
+
+    for (const ap_directive_t *node = ap_conftree; node; node = next_directive(node, NULL, 1)) {
+        const char *wrong = cep_renewal_check(node, ptemp);
+
+        if (wrong) {
+            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, s, "CEP0130: %s", wrong);
+            faults++;
+        }
+    }
+    return faults;
+}
+
 int cep_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     const struct cep_server_config *conf = ap_get_module_config(s->module_config, &cep_module);
@@ -175,5 +190,6 @@ int cep_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
             faults++;
         }
     }
+    faults += check_renewal(ptemp, s);
     return faults ? HTTP_INTERNAL_SERVER_ERROR : OK;
 }

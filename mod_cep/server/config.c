@@ -38,6 +38,10 @@ void *cep_create_dir_config(apr_pool_t *p, char *dir)
 
     (void)dir;
     conf->next_update = CEP_UNSET;
+    conf->autoenroll_only = CEP_UNSET;
+    conf->lenient_versions = CEP_UNSET;
+    conf->max_version = CEP_UNSET;
+    conf->key_based_renewal = CEP_UNSET;
     conf->require_tls = CEP_UNSET;
     conf->localized_names = CEP_UNSET;
     conf->require_pac = CEP_UNSET;
@@ -55,9 +59,17 @@ void *cep_merge_dir_config(apr_pool_t *p, void *base_conf, void *add_conf)
     struct cep_dir_config *merged = apr_pcalloc(p, sizeof(*merged));
 
     MERGE_TEXT(policy);
-    MERGE_TEXT(policy_name);
+    /* Lists replace each other whole: half of an outer one would surprise. */
+    MERGE_TEXT(policy_names);
+    MERGE_TEXT(templates);
     MERGE_TEXT(policy_id);
     MERGE_NUMBER(next_update);
+    merged->next_update_spread =
+        add->next_update != CEP_UNSET ? add->next_update_spread : base->next_update_spread;
+    MERGE_NUMBER(autoenroll_only);
+    MERGE_NUMBER(lenient_versions);
+    MERGE_NUMBER(max_version);
+    MERGE_NUMBER(key_based_renewal);
     MERGE_NUMBER(require_tls);
     MERGE_NUMBER(localized_names);
     MERGE_NUMBER(require_pac);

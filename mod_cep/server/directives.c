@@ -383,10 +383,34 @@ static const char *check_text(cmd_parms *cmd, const char *arg)
                : apr_psprintf(cmd->pool, "%s must be written in UTF-8", cmd->cmd->name);
 }
 
-static const char *set_policy_name(cmd_parms *cmd, void *conf, const char *arg)
+/* RFC 5646 in its outline: letters, then parts of letters and digits, one to eight each. */
+static int is_language(const char *tag)
 {
-    ((struct cep_dir_config *)conf)->policy_name = arg;
-    return check_text(cmd, arg);
+    apr_size_t part = 0;
+
+    if (!apr_isalpha(*tag))
+        return 0;
+    for (; *tag; tag++) {
+        if (*tag == '-' ? part == 0 : (!apr_isalnum(*tag) || part == 8))
+            return 0;
+        part = *tag == '-' ? 0 : part + 1;
+    }
+    return part > 0;
+}
+
+static const char *add_policy_name(cmd_parms *cmd, void *dir_conf, const char *name,
+                                   const char *language)
+{
+    struct cep_dir_config *conf = dir_conf;
+    struct cep_policy_name added = {name, language};
+
+    if (language && !is_language(language))
+        return apr_psprintf(cmd->pool, "CEPPolicyName: %s is no language tag such as de or de-CH",
+                            language);
+    if (!conf->policy_names)
+        conf->policy_names = apr_array_make(cmd->pool, 2, sizeof(struct cep_policy_name));
+    APR_ARRAY_PUSH(conf->policy_names, struct cep_policy_name) = added;
+    return check_text(cmd, name);
 }
 
 static const char *set_policy_id(cmd_parms *cmd, void *conf, const char *arg)
@@ -395,15 +419,85 @@ static const char *set_policy_id(cmd_parms *cmd, void *conf, const char *arg)
     return check_text(cmd, arg);
 }
 
-static const char *set_next_update(cmd_parms *cmd, void *conf, const char *arg)
+/* 1 when arg is a number from least to most. */
+static int parse_number(const char *arg, int least, int most, int *number)
 {
     char *end;
-    apr_int64_t hours = apr_strtoi64(arg, &end, 10);
+    apr_int64_t value = apr_strtoi64(arg, &end, 10);
+
+    if (!apr_isdigit(*arg) || *end || value < least || value > most)
+        return 0;
+    *number = (int)value;
+    return 1;
+}
+
+static const char *set_next_update(cmd_parms *cmd, void *dir_conf, const char *hours,
+                                   const char *spread)
+{
+    struct cep_dir_config *conf = dir_conf;
 
     (void)cmd;
-    if (!apr_isdigit(*arg) || *end || hours < 1 || hours > 8760)
+    if (!parse_number(hours, 1, CEP_MAX_NEXT_UPDATE, &conf->next_update))
         return "CEPNextUpdate must be a number of hours from 1 to 8760";
-    ((struct cep_dir_config *)conf)->next_update = (int)hours;
+    conf->next_update_spread = 0;
+    if (spread && !parse_number(spread, 0, CEP_MAX_NEXT_UPDATE - conf->next_update,
+                                &conf->next_update_spread))
+        return "CEPNextUpdate: the spread must be a number of hours, and 8760 at most together "
+               "with the first one";
+    return NULL;
+}
+
+static const char *add_template(cmd_parms *cmd, void *dir_conf, const char *arg)
+{
+    struct cep_dir_config *conf = dir_conf;
+    const char *wrong;
+
+    if (!conf->templates)
+        conf->templates = apr_array_make(cmd->pool, 4, sizeof(struct cep_view_pattern));
+    wrong = cep_view_add(conf->templates, arg);
+    return wrong ? apr_psprintf(cmd->pool, "CEPTemplates: %s %s", arg, wrong) : NULL;
+}
+
+/* One of two words, the second being 1. */
+static const char *set_word(cmd_parms *cmd, const char *arg, const char *const words[2],
+                            int *member)
+{
+    for (int i = 0; i < 2; i++) {
+        if (!ap_cstr_casecmp(arg, words[i])) {
+            *member = i;
+            return NULL;
+        }
+    }
+    return apr_psprintf(cmd->pool, "%s must be %s or %s", cmd->cmd->name, words[0], words[1]);
+}
+
+static const char *set_template_rights(cmd_parms *cmd, void *conf, const char *arg)
+{
+    static const char *const words[] = {"enroll", "autoenroll"};
+
+    return set_word(cmd, arg, words, &((struct cep_dir_config *)conf)->autoenroll_only);
+}
+
+static const char *set_version_filter(cmd_parms *cmd, void *conf, const char *arg)
+{
+    static const char *const words[] = {"spec", "lenient"};
+
+    return set_word(cmd, arg, words, &((struct cep_dir_config *)conf)->lenient_versions);
+}
+
+static const char *set_max_version(cmd_parms *cmd, void *conf, const char *arg)
+{
+    (void)cmd;
+    return parse_number(arg, 1, CEP_MAX_VERSION_LIMIT,
+                        &((struct cep_dir_config *)conf)->max_version)
+               ? NULL
+               : "CEPMaxVersion must be a number from 1 to 15";
+}
+
+static const char *set_key_based_renewal(cmd_parms *cmd, void *conf, int on)
+{
+    (void)cmd;
+    ((struct cep_dir_config *)conf)->key_based_renewal = on ? 1 : 0;
     return NULL;
 }
 
@@ -503,12 +597,23 @@ const command_rec cep_directives[] = {
                   "how long a caller's SIDs are kept; 0: not at all"),
     AP_INIT_TAKE1("CEPPolicy", set_policy, NULL, INSTANCE,
                   "the name of the <CEPDirectory> that this instance serves"),
-    AP_INIT_TAKE1("CEPPolicyName", set_policy_name, NULL, INSTANCE,
-                  "the name of the policy that people read"),
+    AP_INIT_TAKE12("CEPPolicyName", add_policy_name, NULL, INSTANCE,
+                   "the name of the policy that people read, and the language that it is in"),
     AP_INIT_TAKE1("CEPPolicyID", set_policy_id, NULL, INSTANCE,
                   "the identifier of the policy, in place of the one derived from the forest"),
-    AP_INIT_TAKE1("CEPNextUpdate", set_next_update, NULL, INSTANCE,
-                  "hours after which clients ask again"),
+    AP_INIT_TAKE12("CEPNextUpdate", set_next_update, NULL, INSTANCE,
+                   "hours after which clients ask again, and how many more some of them wait"),
+    AP_INIT_ITERATE("CEPTemplates", add_template, NULL, INSTANCE,
+                    "names and patterns of the templates that are shown; with ! those that are "
+                    "not"),
+    AP_INIT_TAKE1("CEPTemplateRights", set_template_rights, NULL, INSTANCE,
+                  "autoenroll: only templates that the caller may enroll for automatically"),
+    AP_INIT_TAKE1("CEPVersionFilter", set_version_filter, NULL, INSTANCE,
+                  "lenient: versions that a client does not say limit nothing"),
+    AP_INIT_TAKE1("CEPMaxVersion", set_max_version, NULL, INSTANCE,
+                  "the highest version of clients and CAs that a shown template may need"),
+    AP_INIT_FLAG("CEPKeyBasedRenewal", set_key_based_renewal, NULL, INSTANCE,
+                 "On: only what may be renewed by the key of the old certificate"),
     AP_INIT_FLAG("CEPRequireTLS", set_require_tls, NULL, INSTANCE,
                  "Off: TLS ends in front of this server"),
     AP_INIT_FLAG("CEPLocalizedNames", set_localized_names, NULL, INSTANCE,

@@ -9,8 +9,6 @@
 #include "http_request.h"
 #include "http_ssl.h"
 
-#include <openssl/evp.h>
-
 #include <apr_lib.h>
 #include <apr_strings.h>
 
@@ -71,25 +69,6 @@ static int check_headers(request_rec *r)
     return OK;
 }
 
-/*
- * A policyID that is the same on every node and after every restart: a name-based UUID
- * (RFC 9562, version 8) of the forest's identity. DESIGN, section 6.
- */
-static const char *derive_policy_id(const char *forest_id, apr_pool_t *pool)
-{
-    static const char space[] = "mod_cep policyID 1";
-    unsigned char d[EVP_MAX_MD_SIZE];
-    const char *text = apr_pstrcat(pool, space, "\n", forest_id, NULL);
-
-    if (EVP_Digest(text, strlen(text), d, NULL, EVP_sha256(), NULL) != 1)
-        return NULL;
-    d[6] = (d[6] & 0x0f) | 0x80;
-    d[8] = (d[8] & 0x3f) | 0x80;
-    return apr_psprintf(
-        pool, "{%02X%02X%02X%02X-%02X%02X-%02X%02X-%02X%02X-%02X%02X%02X%02X%02X%02X}", d[0], d[1],
-        d[2], d[3], d[4], d[5], d[6], d[7], d[8], d[9], d[10], d[11], d[12], d[13], d[14], d[15]);
-}
-
 /* The policy in force, not older than allowed; NULL after a fault was sent with *status. */
 static const struct cep_snapshot *current_policy(request_rec *r, const struct cep_source *source,
                                                  const struct cep_request *request, int *status)
@@ -121,8 +100,12 @@ static const struct cep_snapshot *current_policy(request_rec *r, const struct ce
 
 static apr_status_t find_owner(struct cep_caller **caller, request_rec *r,
                                const struct cep_dir_config *conf, const struct cep_source *source,
-                               const char **who, const char **error)
+                               const struct cep_snapshot *snapshot, const char **who,
+                               const char **error)
 {
+    unsigned mappings = conf->certificate_mapping == CEP_UNSET
+                            ? CEP_MAP_DEFAULT
+                            : (unsigned)conf->certificate_mapping;
     struct cep_certificate *certificate;
 
     *who = "the owner of a certificate";
@@ -130,31 +113,38 @@ static apr_status_t find_owner(struct cep_caller **caller, request_rec *r,
     if (*error)
         return APR_NOTFOUND;
     *who = apr_pstrcat(r->pool, "the owner of the certificate ", certificate->label, NULL);
-    return cep_callers_find_certificate(caller, source->callers, certificate,
-                                        conf->certificate_mapping == CEP_UNSET
-                                            ? CEP_MAP_DEFAULT
-                                            : (unsigned)conf->certificate_mapping,
-                                        r->pool, error);
+    if (conf->key_based_renewal == 1)
+        return cep_renewal_find_owner(caller, r, conf, source, snapshot, certificate, mappings,
+                                      error);
+    return cep_callers_find_certificate(caller, source->callers, certificate, mappings, r->pool,
+                                        error);
 }
 
 static apr_status_t find_user(struct cep_caller **caller, request_rec *r,
-                              const struct cep_source *source, const char **who, const char **error)
+                              const struct cep_dir_config *conf, const struct cep_source *source,
+                              const char **who, const char **error)
 {
+    apr_status_t rv = cep_callers_find(caller, source->callers, r->user, r->pool, error);
+
     *who = apr_pstrcat(r->pool, "user ", r->user, NULL);
-    return cep_callers_find(caller, source->callers, r->user, r->pool, error);
+    if (rv == APR_SUCCESS || rv == APR_NOTFOUND)
+        return rv;
+    *caller = cep_renewal_without_directory(r, conf, source, r->user, *error);
+    return *caller ? APR_SUCCESS : rv;
 }
 
 /* The account of whom httpd authenticated; NULL after a fault was sent with *status. */
 static struct cep_caller *find_caller(request_rec *r, enum cep_way way,
                                       const struct cep_dir_config *conf,
                                       const struct cep_source *source,
+                                      const struct cep_snapshot *snapshot,
                                       const struct cep_request *request, int *status)
 {
     struct cep_caller *caller = NULL;
     const char *who, *error = NULL;
     apr_status_t rv = way == CEP_WAY_CERTIFICATE
-                          ? find_owner(&caller, r, conf, source, &who, &error)
-                          : find_user(&caller, r, source, &who, &error);
+                          ? find_owner(&caller, r, conf, source, snapshot, &who, &error)
+                          : find_user(&caller, r, conf, source, &who, &error);
 
     if (rv == APR_SUCCESS) {
         /* For the logs: SSLUserName may have set another name, or nobody any. */
@@ -182,15 +172,18 @@ static struct cep_caller *find_caller(request_rec *r, enum cep_way way,
 static struct cep_caller *identify(request_rec *r, enum cep_way way,
                                    const struct cep_dir_config *conf,
                                    const struct cep_source *source,
+                                   const struct cep_snapshot *snapshot,
                                    const struct cep_request *request, int *status)
 {
     struct cep_caller *caller = NULL;
-    int ticket = cep_ticket_caller(r, conf, &caller);
+    int ticket = HTTP_FORBIDDEN;
 
+    if (!cep_renewal_refuses(r, conf))
+        ticket = cep_ticket_caller(r, conf, &caller);
     if (ticket == OK)
         return caller;
     if (ticket == DECLINED)
-        return find_caller(r, way, conf, source, request, status);
+        return find_caller(r, way, conf, source, snapshot, request, status);
     *status = refuse(r, CEP_FAULT_FAILED_AUTHENTICATION, REFUSED, request, 0);
     return NULL;
 }
@@ -202,6 +195,7 @@ static int answer(request_rec *r, enum cep_way way, const struct cep_dir_config 
     const struct cep_snapshot *snapshot;
     struct cep_selection selection;
     struct cep_instance instance;
+    struct cep_view view;
     struct cep_caller *caller;
     struct cep_value body;
     int status = OK;
@@ -209,20 +203,14 @@ static int answer(request_rec *r, enum cep_way way, const struct cep_dir_config 
     snapshot = current_policy(r, source, request, &status);
     if (!snapshot)
         return status;
-    caller = identify(r, way, conf, source, request, &status);
+    caller = identify(r, way, conf, source, snapshot, request, &status);
     if (!caller)
         return status;
 
-    instance.policy_id = conf->policy_id
-                             ? conf->policy_id
-                             : derive_policy_id(cep_snapshot_forest_id(snapshot), r->pool);
-    if (!instance.policy_id)
+    cep_instance_view(&view, conf);
+    if (!cep_instance_make(&instance, conf, &view, snapshot, caller, request->language, r->pool))
         return HTTP_INTERNAL_SERVER_ERROR;
-    instance.friendly_name = conf->policy_name;
-    instance.next_update_hours =
-        (apr_uint32_t)(conf->next_update == CEP_UNSET ? CEP_DEFAULT_NEXT_UPDATE
-                                                      : conf->next_update);
-    cep_snapshot_select(&selection, snapshot, &caller->token, request, r->pool);
+    cep_snapshot_select(&selection, snapshot, &caller->token, request, &view, r->pool);
     body = cep_snapshot_answer(snapshot, &selection, &instance, request->message_id,
                                conf->localized_names == 1 ? request->language : NULL, r->pool);
     ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
