@@ -10,6 +10,7 @@ the code that needs them.
 """
 
 import base64
+import fnmatch
 import hashlib
 import re
 from datetime import datetime, timezone
@@ -22,6 +23,7 @@ GROUP_HASH, GROUP_ENCRYPTION, GROUP_PUBLIC_KEY = 1, 2, 3
 GROUP_EXTENSION, GROUP_EKU, GROUP_POLICY, GROUP_TEMPLATE = 6, 7, 8, 9
 
 AUTO_ENROLLMENT, OCSP_NOCHECK, BASIC_CONSTRAINTS_EE = 0x20, 0x1000, 0x8000
+KEY_BASED_RENEWAL = 0x10000
 USE_LEGACY_PROVIDER = 0x100
 IS_CA, IS_CROSS_CA = 0x80, 0x800
 NO_TEMPLATE_SUPPORT = 0x1
@@ -353,6 +355,7 @@ class Service:
         if not self.cn or entry.integer("flags", 0) & NO_TEMPLATE_SUPPORT:
             raise Rejected("no templates")
         self.certificate = newest_certificate(entry.values("cACertificate"), now)
+        self.key_based = set()  # (authentication, URI) whose fifth line is 1
         configured = [row for ca, row in configured_uris if ca.lower() == self.cn.lower()]
         self.uris = sorted(configured or self.directory_uris(),
                            key=lambda uri: (uri["priority"], uri["clientAuthentication"],
@@ -373,7 +376,23 @@ class Service:
                 continue
             result.append({"clientAuthentication": int(lines[1]), "uri": lines[3],
                            "priority": int(lines[0]), "renewalOnly": lines[2] == "1"})
+            if len(lines) > 4 and lines[4] == "1":
+                self.key_based.add((int(lines[1]), lines[3]))
         return result
+
+    def for_renewal(self):
+        """The CA with what takes renewals by the old key, or None when nothing does."""
+        copy = object.__new__(Service)
+        copy.__dict__.update(self.__dict__)
+        copy.uris = []
+        for uri in self.uris:
+            key = (uri["clientAuthentication"], uri["uri"])
+            if uri["clientAuthentication"] != 8 and key not in self.key_based or \
+                    key in [(other["clientAuthentication"], other["uri"]) for other in copy.uris]:
+                continue
+            copy.uris.append(dict(uri, renewalOnly=True))
+        copy.key = ca_key(copy.certificate, copy.uris)
+        return copy if copy.uris else None
 
 
 def ca_key(certificate, uris):
@@ -425,6 +444,34 @@ def granted(descriptor, right, sids):
                 (applies or ace.object_type.int == 0)):
             return False
     return False
+
+
+class View:
+    """What an instance shows: CEPTemplates, CEPTemplateRights, CEPKeyBasedRenewal, versions."""
+
+    def __init__(self, *templates, rights="enroll", renewal=False, maximum=6, lenient=False):
+        self.included = [text.casefold() for text in templates if not text.startswith("!")]
+        self.excluded = [text[1:].casefold() for text in templates if text.startswith("!")]
+        self.rights, self.renewal = rights, renewal
+        self.maximum, self.lenient = maximum, lenient
+
+    def shows(self, cn):
+        """Exclusions win; without inclusions everything else is shown."""
+        def among(patterns):
+            return any(fnmatch.fnmatchcase(cn.casefold(), pattern) for pattern in patterns)
+
+        return not among(self.excluded) and (not self.included or among(self.included))
+
+    def versions(self, request_filter):
+        """(client, server) for soap.Filter or None: the table in [MS-XCEP] v18 3.1.4.1.3.22."""
+        def limit(said, default):
+            if said is None or said < 0:
+                said = 0 if self.lenient else default
+            return min(said or self.maximum, self.maximum)
+
+        if request_filter is None:
+            return limit(None, 3), self.maximum
+        return limit(request_filter.client, 3), limit(request_filter.server, 3)
 
 
 class Directory:
@@ -516,34 +563,52 @@ class Directory:
 
     # Answers.
 
-    def answer(self, name, versions=None, oids=None):
+    def answer(self, name, versions=None, oids=None, view=View()):
         """The model of the answer to a caller, or None when the caller is nobody."""
         account = self.account(name)
-        return None if account is None else self.answer_for(self.sids(account), versions, oids)
+        return None if account is None else self.answer_for(self.sids(account), versions, oids,
+                                                            view)
 
-    def answer_for(self, sids, versions=None, oids=None):
+    def publishers(self, template, view):
+        """The CAs that publish it, as the view lists them."""
+        found = [service for service in self.services
+                 if template.cn.casefold() in service.templates]
+        return [service for service in map(Service.for_renewal, found) if service] \
+            if view.renewal else found
+
+    def answer_for(self, sids, versions=None, oids=None, view=View()):
         """versions: (highest client, highest server) that may be listed; oids: a filter."""
         policies, used, table = {}, {}, set()
         for template in self.templates:
-            descriptor = template.entry.value("nTSecurityDescriptor")
-            publishers = [service for service in self.services
-                          if template.cn.casefold() in service.templates]
-            if not publishers or not granted(descriptor, sd.ENROLL, sids) or \
+            publishers = self.publishers(template, view)
+            enroll, autoenroll = rights(template, sids, view)
+            if not publishers or not enroll or not view.shows(template.cn) or \
                     oids and template.oid not in oids or \
                     versions and not passes(template.private_key, *versions):
                 continue
             policy = template.model(self.names, [service.key for service in publishers],
-                                    granted(descriptor, sd.AUTOENROLL, sids))
+                                    autoenroll)
             policies[template.cn] = policy
             used.update((service.key, service) for service in publishers)
             table |= references(policy) | set(template.named_oids(self.names))
         cas = {key: {
             "uris": service.uris,
             "certificate": base64.b64encode(service.certificate).decode(),
-            "enrollPermission": granted(service.entry.value("nTSecurityDescriptor"), sd.ENROLL,
-                                        sids),
+            "enrollPermission": view.renewal or granted(
+                service.entry.value("nTSecurityDescriptor"), sd.ENROLL, sids),
         } for key, service in used.items()}
         return {"policies": policies or None, "cas": cas or None, "oids": table or None}
+
+
+def rights(template, sids, view):
+    """(enroll, autoEnroll) that the view goes by. Renewal asks for the old key and nothing else."""
+    if view.renewal:
+        allowed = bool(template.enrollment & KEY_BASED_RENEWAL)
+        return allowed, allowed
+    descriptor = template.entry.value("nTSecurityDescriptor")
+    autoenroll = granted(descriptor, sd.AUTOENROLL, sids)
+    enroll = granted(descriptor, sd.ENROLL, sids)
+    return enroll and (autoenroll or view.rights == "enroll"), autoenroll
 
 
 def passes(private_key, client, server):
