@@ -151,6 +151,7 @@ struct cep_oid_row {
 enum cep_language_match {
     CEP_LANGUAGE_OTHER, /* or unknown */
     CEP_LANGUAGE_SAME,  /* the same language of another region */
+    CEP_LANGUAGE_WIDER, /* the language that was asked for, of any region: RFC 4647 3.4 */
     CEP_LANGUAGE_EXACT
 };
 

@@ -55,6 +55,9 @@ enum cep_language_match cep_language_match_tag(const char *tag, const char *othe
         return CEP_LANGUAGE_OTHER;
     if (!apr_cstr_casecmp(tag, other))
         return CEP_LANGUAGE_EXACT;
+    length = strlen(other);
+    if (!apr_cstr_casecmpn(tag, other, length) && tag[length] == '-')
+        return CEP_LANGUAGE_WIDER;
     length = primary_length(tag);
     if (length != primary_length(other) || apr_cstr_casecmpn(tag, other, length))
         return CEP_LANGUAGE_OTHER;
