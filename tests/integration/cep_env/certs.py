@@ -105,7 +105,7 @@ class Client:
 class ClientAuthority:
     """A CA for clients. Files of its clients are made in a directory."""
 
-    def __init__(self, directory, name="Client CA", above=None):
+    def __init__(self, directory, name="Client CA", above=None, days=(-1, 30)):
         self.directory = directory
         self.made = 0
         self.key = ec.generate_private_key(ec.SECP256R1())
@@ -115,7 +115,9 @@ class ClientAuthority:
             x509.NameAttribute(NameOID.COMMON_NAME, name)])
         issuer = above or self
         self.certificate = sign(
-            builder(self.name, issuer.name, self.key.public_key())
+            builder(self.name, issuer.name, self.key.public_key(),
+                    datetime.utcnow() + timedelta(days=days[0]),
+                    datetime.utcnow() + timedelta(days=days[1]))
             .add_extension(x509.BasicConstraints(True, None), True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()),
                            False), issuer.key)
