@@ -75,7 +75,8 @@ struct cep_dir_config {
     int require_tls;
     int localized_names;
     int require_pac;
-    int certificate_mapping; /* CEP_MAP_* */
+    int certificate_mapping;            /* CEP_MAP_* */
+    apr_array_header_t *auth_providers; /* of username.c */
     apr_off_t max_body;
 };
 
@@ -147,8 +148,29 @@ enum cep_way cep_way_in(request_rec *r);
 /* The client's certificate in r->pool; NULL, or why it names nobody. */
 const char *cep_client_certificate(request_rec *r, struct cep_certificate **certificate);
 
-/* body.c: the request body in r->pool, at most max octets; OK, or an HTTP status */
+/* body.c: the request body in r->pool, at most max octets, wiped with it; OK, or an HTTP status */
 int cep_body_read(request_rec *r, apr_off_t max, const char **body, apr_size_t *length);
+/* The smaller of CEPMaxRequestBody and what the administrator set for XML bodies as such. */
+apr_off_t cep_body_limit(request_rec *r, const struct cep_dir_config *conf);
+int cep_body_too_large(request_rec *r, apr_off_t max); /* logs; an HTTP status */
+/* Hand the body out once more to whoever reads it from now on. */
+void cep_body_replay(request_rec *r, const char *body, apr_size_t length);
+void cep_body_register(void);
+
+/*
+ * incoming.c: what can be said without reading the body: OK; an HTTP status; or DONE, with *fault
+ * to be sent.
+ */
+int cep_incoming_check(request_rec *r, const struct cep_dir_config *conf, struct cep_fault *fault);
+/* The message, read and parsed once: *request in r->pool and OK; else likewise. */
+int cep_incoming_read(request_rec *r, const struct cep_dir_config *conf,
+                      struct cep_request **request, struct cep_fault *fault);
+
+/* username.c: AuthType CEP */
+#define CEP_AUTH_TYPE "CEP"
+const char *cep_username_add_provider(apr_array_header_t **providers, const char *name,
+                                      apr_pool_t *pool); /* NULL, or what is wrong */
+int cep_username_check_authn(request_rec *r);
 
 /*
  * kerberos.c: the caller whose SIDs are in the ticket that mod_auth_gssapi has accepted. OK:
@@ -157,6 +179,9 @@ int cep_body_read(request_rec *r, apr_off_t max, const char **body, apr_size_t *
  */
 int cep_ticket_caller(request_rec *r, const struct cep_dir_config *conf,
                       struct cep_caller **caller);
+
+/* One text for every account that may not be served: the client must not learn which it is. */
+#define CEP_REFUSED "At least one security token in the message could not be validated."
 
 /* response.c */
 int cep_send_body(request_rec *r, const struct cep_value *body);

@@ -26,6 +26,18 @@
 #define CEP_XCEP_MAX_OIDS       256   /* policyOIDs of a filter */
 #define CEP_XCEP_MAX_MESSAGE_ID 1024  /* octets; a longer one is a fault */
 #define CEP_XCEP_MAX_EQUALS     1024  /* '=' between two '<': bounds the parser's work in one tag */
+#define CEP_XCEP_MAX_USER       512   /* octets of o:Username, white space around it aside */
+#define CEP_XCEP_MAX_PASSWORD   1024  /* octets of o:Password */
+
+/*
+ * What the o:Security header says of the caller (WSS UsernameToken Profile 1.0). It is a
+ * credential for AuthType CEP only; where httpd authenticates otherwise nobody looks at it.
+ */
+struct cep_username_token {
+    const char *user;    /* "CORP\\alice", never empty; NULL: problem says why there is none */
+    char *password;      /* never empty; cep_xcep_forget() wipes it */
+    const char *problem; /* reason of an InvalidSecurity fault, or NULL */
+};
 
 /* A GetPolicies message. Strings live in the pool given; "" or NULL as said. */
 struct cep_request {
@@ -37,6 +49,7 @@ struct cep_request {
     apr_array_header_t *policy_oids;            /* const char *; NULL: no filter by OID */
     int has_client_version, has_server_version; /* 0: nil or absent */
     apr_int32_t client_version, server_version;
+    struct cep_username_token token;
 };
 
 /* SOAP faults that this service sends: protocol, section on faults. */
@@ -70,6 +83,9 @@ struct cep_fault {
 int cep_xcep_parse(struct cep_request **request, struct cep_fault *fault, const char *body,
                    apr_size_t length, apr_pool_t *pool);
 void cep_xcep_init(void);
+
+/* Wipe the password of a request. */
+void cep_xcep_forget(struct cep_request *request);
 
 /*
  * xs:dateTime without white space around it, to microseconds since 1970, UTC. No zone means UTC.

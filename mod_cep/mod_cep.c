@@ -5,6 +5,8 @@
 #include "cep_server.h"
 
 #include "ap_release.h"
+#include "http_request.h"
+#include "mod_auth.h"
 
 #if AP_SERVER_MAJORVERSION_NUMBER * 1000000 + AP_SERVER_MINORVERSION_NUMBER * 1000 +               \
         AP_SERVER_PATCHLEVEL_NUMBER <                                                              \
@@ -23,6 +25,10 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_check_config(cep_check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(cep_background_post_config, NULL, before_watchdog, APR_HOOK_MIDDLE);
     ap_hook_child_init(cep_background_child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    /* PER_CONF: a sub-request into another location is not let in by what its parent may. */
+    ap_hook_check_authn(cep_username_check_authn, NULL, NULL, APR_HOOK_MIDDLE,
+                        AP_AUTH_INTERNAL_PER_CONF);
+    cep_body_register();
     ap_hook_handler(cep_handler, NULL, NULL, APR_HOOK_MIDDLE);
 }
 

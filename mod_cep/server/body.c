@@ -1,6 +1,9 @@
 /* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
 
-/* Reading a request's body, bounded. */
+/*
+ * Reading a request's body, bounded, and giving it to whoever reads it after us: authentication
+ * comes before httpd's input filters and other modules have had their turn.
+ */
 
 #include "cep_server.h"
 
@@ -11,15 +14,20 @@
 #include <apr_buckets.h>
 #include <apr_strings.h>
 
+#include <openssl/crypto.h>
+
+#define REPLAY_FILTER "CEP_REPLAY"
+
 /* The smaller of our limit and what the administrator set for XML bodies as such. */
-static apr_off_t effective_limit(request_rec *r, apr_off_t max)
+apr_off_t cep_body_limit(request_rec *r, const struct cep_dir_config *conf)
 {
+    apr_off_t max = conf->max_body == CEP_UNSET ? CEP_DEFAULT_MAX_BODY : conf->max_body;
     apr_size_t xml_limit = ap_get_limit_xml_body(r);
 
     return xml_limit > 0 && (apr_off_t)xml_limit < max ? (apr_off_t)xml_limit : max;
 }
 
-static int too_large(request_rec *r, apr_off_t max)
+int cep_body_too_large(request_rec *r, apr_off_t max)
 {
     ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                   "CEP0611: request body of more than %" APR_OFF_T_FMT
@@ -45,11 +53,31 @@ static int take_brigade(request_rec *r, apr_bucket_brigade *bb, char *buffer, ap
         if (apr_bucket_read(b, &data, &n, APR_BLOCK_READ) != APR_SUCCESS)
             return HTTP_BAD_REQUEST;
         if (n > (apr_size_t)max - *length)
-            return too_large(r, max);
+            return cep_body_too_large(r, max);
         memcpy(buffer + *length, data, n);
         *length += n;
     }
     return OK;
+}
+
+/* Sessions and passwords may be in it. */
+static apr_status_t wipe(void *data)
+{
+    struct cep_value *memory = data;
+
+    OPENSSL_cleanse((void *)(apr_uintptr_t)memory->data, memory->len);
+    return APR_SUCCESS;
+}
+
+static char *make_buffer(apr_pool_t *pool, apr_size_t size)
+{
+    struct cep_value *memory = apr_palloc(pool, sizeof(*memory));
+    char *buffer = apr_palloc(pool, size);
+
+    memory->data = (const unsigned char *)buffer;
+    memory->len = size;
+    apr_pool_cleanup_register(pool, memory, wipe, apr_pool_cleanup_null);
+    return buffer;
 }
 
 /*
@@ -64,12 +92,11 @@ int cep_body_read(request_rec *r, apr_off_t max, const char **body, apr_size_t *
     char *buffer, *end;
     int result = OK;
 
-    max = effective_limit(r, max);
     /* Refused before a single octet is read, where the client says how much will come. */
     if (declared && (apr_strtoff(&size, declared, &end, 10) != APR_SUCCESS || size > max))
-        return too_large(r, max);
+        return cep_body_too_large(r, max);
 
-    buffer = apr_palloc(r->pool, (apr_size_t)max + 1);
+    buffer = make_buffer(r->pool, (apr_size_t)max + 1);
     *length = 0;
     while (result == OK) {
         apr_status_t rv =
@@ -86,4 +113,66 @@ int cep_body_read(request_rec *r, apr_off_t max, const char **body, apr_size_t *
     buffer[*length] = '\0';
     *body = buffer;
     return OK;
+}
+
+struct replay {
+    const char *data;
+    apr_size_t left;
+};
+
+/* How much of what is left is asked for. */
+static apr_size_t portion(const struct replay *replay, ap_input_mode_t mode, apr_off_t wanted)
+{
+    const char *end;
+
+    if (mode == AP_MODE_GETLINE) {
+        end = replay->left ? memchr(replay->data, '\n', replay->left) : NULL;
+        return end ? (apr_size_t)(end - replay->data) + 1 : replay->left;
+    }
+    if (mode != AP_MODE_EXHAUSTIVE && wanted < (apr_off_t)replay->left)
+        return wanted > 0 ? (apr_size_t)wanted : 0;
+    return replay->left;
+}
+
+/*
+ * The end is told as often as somebody asks: httpd itself reads on after a handler, to see that
+ * the connection can be used again.
+ */
+static apr_status_t replay_filter(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
+                                  apr_read_type_e block, apr_off_t wanted)
+{
+    struct replay *replay = f->ctx;
+    apr_bucket_alloc_t *alloc = f->c->bucket_alloc;
+    apr_size_t n;
+
+    (void)block;
+    if (mode != AP_MODE_READBYTES && mode != AP_MODE_GETLINE && mode != AP_MODE_SPECULATIVE &&
+        mode != AP_MODE_EXHAUSTIVE)
+        return APR_ENOTIMPL;
+    n = portion(replay, mode, wanted);
+    if (n > 0)
+        APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_pool_create(replay->data, n, f->r->pool, alloc));
+    if (n == replay->left)
+        APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(alloc));
+    if (mode != AP_MODE_SPECULATIVE) {
+        replay->data += n;
+        replay->left -= n;
+    }
+    return APR_SUCCESS;
+}
+
+/* In front of http_in, which has type AP_FTYPE_PROTOCOL: a filter of that very type would come to
+ * stand behind it and never be asked. */
+void cep_body_register(void)
+{
+    ap_register_input_filter(REPLAY_FILTER, replay_filter, NULL, AP_FTYPE_PROTOCOL - 1);
+}
+
+void cep_body_replay(request_rec *r, const char *body, apr_size_t length)
+{
+    struct replay *replay = apr_palloc(r->pool, sizeof(*replay));
+
+    replay->data = body;
+    replay->left = length;
+    ap_add_input_filter(REPLAY_FILTER, replay, r, r->connection);
 }

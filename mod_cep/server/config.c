@@ -50,19 +50,20 @@ void *cep_create_dir_config(apr_pool_t *p, char *dir)
     return conf;
 }
 
-#define MERGE_TEXT(member)   merged->member = add->member ? add->member : base->member
-#define MERGE_NUMBER(member) merged->member = add->member != CEP_UNSET ? add->member : base->member
+#define MERGE_POINTER(member) merged->member = add->member ? add->member : base->member
+#define MERGE_NUMBER(member)  merged->member = add->member != CEP_UNSET ? add->member : base->member
 
 void *cep_merge_dir_config(apr_pool_t *p, void *base_conf, void *add_conf)
 {
     const struct cep_dir_config *base = base_conf, *add = add_conf;
     struct cep_dir_config *merged = apr_pcalloc(p, sizeof(*merged));
 
-    MERGE_TEXT(policy);
+    MERGE_POINTER(policy);
     /* Lists replace each other whole: half of an outer one would surprise. */
-    MERGE_TEXT(policy_names);
-    MERGE_TEXT(templates);
-    MERGE_TEXT(policy_id);
+    MERGE_POINTER(policy_names);
+    MERGE_POINTER(templates);
+    MERGE_POINTER(policy_id);
+    MERGE_POINTER(auth_providers);
     MERGE_NUMBER(next_update);
     merged->next_update_spread =
         add->next_update != CEP_UNSET ? add->next_update_spread : base->next_update_spread;

@@ -551,6 +551,12 @@ static const char *set_certificate_mapping(cmd_parms *cmd, void *conf, int argc,
     return NULL;
 }
 
+static const char *add_auth_provider(cmd_parms *cmd, void *conf, const char *arg)
+{
+    return cep_username_add_provider(&((struct cep_dir_config *)conf)->auth_providers, arg,
+                                     cmd->pool);
+}
+
 static const char *set_max_body(cmd_parms *cmd, void *conf, const char *arg)
 {
     char *end;
@@ -623,6 +629,8 @@ const command_rec cep_directives[] = {
     AP_INIT_TAKE_ARGV("CEPCertificateMapping", set_certificate_mapping, NULL, INSTANCE,
                       "what leads from a TLS client certificate to an account: sid, altsecid, upn, "
                       "dns"),
+    AP_INIT_ITERATE("CEPAuthProvider", add_auth_provider, NULL, INSTANCE,
+                    "with AuthType CEP: who checks user name and password, as AuthBasicProvider"),
     AP_INIT_TAKE1("CEPMaxRequestBody", set_max_body, NULL, INSTANCE,
                   "the largest request body in octets"),
     {.name = NULL}};

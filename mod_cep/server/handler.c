@@ -5,19 +5,12 @@
 #include "cep_server.h"
 
 #include "http_core.h"
-#include "http_protocol.h"
-#include "http_request.h"
-#include "http_ssl.h"
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 
 /* When there is no policy yet, it comes within seconds of the directory's return. */
 #define RETRY_NO_POLICY 5
 #define RETRY_DIRECTORY 30
-
-/* One text for every account that may not be served: the client must not learn which it is. */
-#define REFUSED "At least one security token in the message could not be validated."
 
 static int refuse(request_rec *r, enum cep_fault_code code, const char *reason,
                   const struct cep_request *request, int retry_after)
@@ -29,44 +22,6 @@ static int refuse(request_rec *r, enum cep_fault_code code, const char *reason,
     return cep_send_fault(r, &fault, retry_after);
 }
 
-/* 1 when the charset parameter, if any, says UTF-8. */
-static int is_utf8(const char *content_type)
-{
-    const char *parameter = ap_strcasestr(content_type, "charset=");
-    const char *value;
-
-    if (!parameter)
-        return 1;
-    value = parameter + strlen("charset=");
-    value += *value == '"';
-    return !ap_cstr_casecmpn(value, "utf-8", 5) && !apr_isalnum(value[5]) && value[5] != '-';
-}
-
-/* What can be said without reading the body. OK, or an HTTP status. */
-static int check_headers(request_rec *r)
-{
-    const char *type = apr_table_get(r->headers_in, "Content-Type");
-    const char *encoding = apr_table_get(r->headers_in, "Content-Encoding");
-    apr_size_t length = type ? strcspn(type, "; \t") : 0;
-
-    if (r->method_number != M_POST) {
-        ap_allow_methods(r, REPLACE_ALLOW, "POST", NULL);
-        return HTTP_METHOD_NOT_ALLOWED;
-    }
-    /* text/xml is SOAP 1.1: the parser tells such a client with a VersionMismatch fault. */
-    if (!type ||
-        !((length == 20 && !ap_cstr_casecmpn(type, "application/soap+xml", length)) ||
-          (length == 8 && !ap_cstr_casecmpn(type, "text/xml", length))) ||
-        !is_utf8(type)) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
-                      "CEP0613: Content-Type is not application/soap+xml in UTF-8");
-        return HTTP_UNSUPPORTED_MEDIA_TYPE;
-    }
-    if (encoding && ap_cstr_casecmp(encoding, "identity")) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "CEP0614: Content-Encoding is not supported");
-        return HTTP_UNSUPPORTED_MEDIA_TYPE;
-    }
-    return OK;
 }
 
 /* The policy in force, not older than allowed; NULL after a fault was sent with *status. */
@@ -156,7 +111,7 @@ static struct cep_caller *find_caller(request_rec *r, enum cep_way way,
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "CEP0602: %s is nobody in directory %s: %s",
                       ap_escape_logitem(r->pool, who), source->name,
                       ap_escape_logitem(r->pool, error));
-        *status = refuse(r, CEP_FAULT_FAILED_AUTHENTICATION, REFUSED, request, 0);
+        *status = refuse(r, CEP_FAULT_FAILED_AUTHENTICATION, CEP_REFUSED, request, 0);
     } else {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r,
                       "CEP0603: directory %s cannot tell who %s is: %s", source->name,
@@ -184,7 +139,7 @@ static struct cep_caller *identify(request_rec *r, enum cep_way way,
         return caller;
     if (ticket == DECLINED)
         return find_caller(r, way, conf, source, snapshot, request, status);
-    *status = refuse(r, CEP_FAULT_FAILED_AUTHENTICATION, REFUSED, request, 0);
+    *status = refuse(r, CEP_FAULT_FAILED_AUTHENTICATION, CEP_REFUSED, request, 0);
     return NULL;
 }
 
@@ -221,21 +176,14 @@ static int answer(request_rec *r, enum cep_way way, const struct cep_dir_config 
     return cep_send_body(r, &body);
 }
 
-/* Nobody anonymous, nothing in clear: decided before a single octet of the body is read. */
-static int check_promises(request_rec *r, enum cep_way way, const struct cep_dir_config *conf)
+/* Nobody anonymous: decided before a single octet of the body is read. */
+static int check_way(request_rec *r, enum cep_way way)
 {
-    if (conf->require_tls && !ap_ssl_conn_is_ssl(r->connection)) {
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
-                      "CEP0606: request without TLS refused; if TLS ends in front of this server, "
-                      "say CEPRequireTLS Off here");
-        refuse(r, CEP_FAULT_SENDER, "This service answers over HTTPS only.", NULL, 0);
-        return DONE;
-    }
     if (way == CEP_WAY_UNVERIFIED) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                       "CEP0609: request with a client certificate that mod_ssl did not verify "
                       "refused; use SSLVerifyClient require, not optional_no_ca");
-        refuse(r, CEP_FAULT_FAILED_AUTHENTICATION, REFUSED, NULL, 0);
+        refuse(r, CEP_FAULT_FAILED_AUTHENTICATION, CEP_REFUSED, NULL, 0);
         return DONE;
     }
     if (way == CEP_WAY_NONE) {
@@ -243,7 +191,7 @@ static int check_promises(request_rec *r, enum cep_way way, const struct cep_dir
                       "CEP0601: request without an authenticated user refused; this location needs "
                       "AuthType and Require valid-user, or client certificates that mod_ssl "
                       "verifies (SSLVerifyClient require)");
-        refuse(r, CEP_FAULT_FAILED_AUTHENTICATION, REFUSED, NULL, 0);
+        refuse(r, CEP_FAULT_FAILED_AUTHENTICATION, CEP_REFUSED, NULL, 0);
         return DONE;
     }
     return OK;
@@ -256,8 +204,6 @@ int cep_handler(request_rec *r)
     struct cep_request *request;
     struct cep_fault fault;
     enum cep_way way;
-    const char *body;
-    apr_size_t length;
     int status;
 
     if (!r->handler || strcmp(r->handler, CEP_HANDLER_NAME))
@@ -269,20 +215,17 @@ int cep_handler(request_rec *r)
                       "CEP0607: SetHandler cep is in force here, but CEPPolicy names no directory");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    status = check_headers(r);
-    if (status != OK)
-        return status;
-    way = cep_way_in(r);
-    if (check_promises(r, way, conf) != OK)
-        return OK;
-    status = cep_body_read(r, conf->max_body == CEP_UNSET ? CEP_DEFAULT_MAX_BODY : conf->max_body,
-                           &body, &length);
-    if (status != OK)
-        return status;
-    if (!cep_xcep_parse(&request, &fault, body, length, r->pool)) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "CEP0610: request refused: %s",
-                      ap_escape_logitem(r->pool, fault.reason));
-        return cep_send_fault(r, &fault, 0);
+    status = cep_incoming_check(r, conf, &fault);
+    if (status == OK) {
+        way = cep_way_in(r);
+        if (check_way(r, way) != OK)
+            return OK;
+        status = cep_incoming_read(r, conf, &request, &fault);
     }
+    if (status == DONE)
+        return cep_send_fault(r, &fault, 0);
+    if (status != OK)
+        return status;
+    cep_xcep_forget(request); /* whoever it was for has read it */
     return answer(r, way, conf, source, request);
 }

@@ -12,6 +12,8 @@
 
 #include <libxml/parser.h>
 
+#include <openssl/crypto.h>
+
 #include <apr_strings.h>
 
 #define OPTIONS (XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_IGNORE_ENC)
@@ -35,6 +37,19 @@ void cep_reader_refuse(struct cep_reader *reader, enum cep_fault_code code, cons
 static void refuse(struct cep_reader *reader, const char *reason)
 {
     cep_reader_refuse(reader, CEP_FAULT_SENDER, reason);
+}
+
+/* Below o:Security it is the credential that cannot be read: WS-Security 1.0, 12. */
+static int inside_security(const struct cep_reader *reader)
+{
+    return reader->depth >= 3 && reader->frames[3].element == CEP_EL_SECURITY;
+}
+
+/* What stands here must not stand here. */
+static void refuse_here(struct cep_reader *reader, const char *reason)
+{
+    cep_reader_refuse(
+        reader, inside_security(reader) ? CEP_FAULT_INVALID_SECURITY : CEP_FAULT_SENDER, reason);
 }
 
 char *cep_trim(char *text)
@@ -62,7 +77,9 @@ const char *cep_attribute_find(const struct cep_attributes *attributes, const ch
     int i;
 
     for (i = 0; i < attributes->count; i++, at += 5) {
-        if (at[2] && !strcmp((const char *)at[0], name) && !strcmp((const char *)at[2], ns))
+        int same_ns = at[2] && ns ? !strcmp((const char *)at[2], ns) : !at[2] && !ns;
+
+        if (same_ns && !strcmp((const char *)at[0], name))
             return cep_trim(apr_pstrmemdup(pool, (const char *)at[3], (size_t)(at[4] - at[3])));
     }
     return NULL;
@@ -93,8 +110,8 @@ static enum cep_element element_begins(struct cep_reader *reader, const struct c
     if (kind->content == CEP_CONTENT_ANY)
         return CEP_EL_IGNORED;
     if (parent->nil || kind->content == CEP_CONTENT_TEXT) {
-        refuse(reader, parent->nil ? "An element that is nil has content."
-                                   : "An element stands where only text may.");
+        refuse_here(reader, parent->nil ? "An element that is nil has content."
+                                        : "An element stands where only text may.");
         return CEP_EL_COUNT;
     }
     element = cep_vocabulary_find(parent->element, ns, name);
@@ -119,10 +136,10 @@ static void note_child(struct cep_reader *reader, struct cep_frame *parent,
     const struct cep_kind *kind = &cep_kinds[element];
 
     if (CEP_SEEN(parent, element) && !kind->repeatable) {
-        if (parent->element == CEP_EL_HEADER)
-            cep_header_refuse(
-                reader, element == CEP_EL_SECURITY ? CEP_FAULT_INVALID_SECURITY : CEP_FAULT_SENDER,
-                kind->again);
+        if (element == CEP_EL_SECURITY || inside_security(reader))
+            cep_header_refuse(reader, CEP_FAULT_INVALID_SECURITY, kind->again);
+        else if (parent->element == CEP_EL_HEADER)
+            cep_header_refuse(reader, CEP_FAULT_SENDER, kind->again);
         else
             refuse(reader, kind->again);
     }
@@ -177,6 +194,7 @@ static void on_start(void *data, const xmlChar *name, const xmlChar *prefix, con
         frame->element = element;
         frame->nil = is_nil(reader, element, &attributes);
         note_child(reader, parent, element);
+        cep_security_begins(reader, element, &attributes);
         reader->text_length = 0;
     }
     stop_when_refused(reader);
@@ -193,9 +211,11 @@ static void on_end(void *data, const xmlChar *name, const xmlChar *prefix, const
         return;
     if (cep_kinds[frame->element].content == CEP_CONTENT_TEXT) {
         reader->text[reader->text_length] = '\0';
-        text = cep_trim(reader->text);
+        /* A password's blanks are its own. */
+        text = frame->element == CEP_EL_PASSWORD ? reader->text : cep_trim(reader->text);
     }
     reader->depth--;
+    cep_security_ends(reader, frame, text);
     cep_header_ends(reader, frame, text);
     cep_getpolicies_ends(reader, frame, text);
     stop_when_refused(reader);
@@ -227,8 +247,8 @@ static void on_text(void *data, const xmlChar *text, int length)
             memcpy(reader->text + reader->text_length, text, size);
             reader->text_length += size;
         } else if (content != CEP_CONTENT_ANY && !is_white((const char *)text, size)) {
-            refuse(reader, frame->nil ? "An element that is nil has content."
-                                      : "Text stands where only elements may.");
+            refuse_here(reader, frame->nil ? "An element that is nil has content."
+                                           : "Text stands where only elements may.");
         }
     }
     stop_when_refused(reader);
@@ -355,13 +375,17 @@ int cep_xcep_parse(struct cep_request **request, struct cep_fault *fault, const 
     reader->pool = pool;
     reader->fault = fault;
     reader->request = apr_pcalloc(pool, sizeof(*reader->request));
+    reader->request->token.problem = "The message has no Security header with a UsernameToken.";
     reason = check_octets(body, length, &skip);
     if (reason)
         refuse(reader, reason);
     else
         read_body(reader, body + skip, length - skip);
+    if (reader->secret)
+        OPENSSL_cleanse(reader->text, sizeof(reader->text));
     if (reader->refused) {
         fault->relates_to = reader->request->message_id;
+        cep_xcep_forget(reader->request);
         return 0;
     }
     *request = reader->request;

@@ -2,8 +2,8 @@
 
 /*
  * What the files of this room share while one request is read. request.c steers the parser and
- * holds the limits, vocabulary.c knows which element may stand where, headers.c and getpolicies.c
- * judge what they say.
+ * holds the limits, vocabulary.c knows which element may stand where, headers.c, security.c and
+ * getpolicies.c judge what they say.
  */
 #ifndef CEP_XCEP_REQUEST_H
 #define CEP_XCEP_REQUEST_H
@@ -16,6 +16,8 @@
 #define CEP_NS_XSI      "http://www.w3.org/2001/XMLSchema-instance"
 #define CEP_NS_WSS_BASE "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-"
 #define CEP_NS_WSSE     CEP_NS_WSS_BASE "secext-1.0.xsd"
+#define CEP_NS_USERNAME                                                                            \
+    "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0"
 #define CEP_NS_WCF                                                                                 \
     "http://schemas.microsoft.com/net/2005/12/windowscommunicationfoundation/dispatcher"
 #define CEP_NS_DIAG "http://schemas.microsoft.com/2004/09/ServiceModel/Diagnostics"
@@ -37,6 +39,10 @@ enum cep_element {
     CEP_EL_ADDRESS,
     CEP_EL_RELATES_TO,
     CEP_EL_SECURITY,
+    CEP_EL_USERNAME_TOKEN,
+    CEP_EL_USERNAME,
+    CEP_EL_PASSWORD,
+    CEP_EL_BINARY_TOKEN,
     CEP_EL_ACTIVITY_ID,
     CEP_EL_BODY,
     CEP_EL_GET_POLICIES,
@@ -91,6 +97,7 @@ struct cep_reader {
     int refused;                   /* fault is decided */
     int ill_formed;                /* the parser complained */
     int complete;                  /* the envelope has been closed */
+    int secret;                    /* a password has been in text */
     int elements;
     int namespaces;
     int oids;
@@ -109,7 +116,10 @@ struct cep_attributes {
 /* Decide the answer; later ones do not count. reason lives as long as the process or the pool. */
 void cep_reader_refuse(struct cep_reader *reader, enum cep_fault_code code, const char *reason);
 
-/* The value without white space around it, in pool, or NULL when there is no such attribute. */
+/*
+ * The value without white space around it, in pool, or NULL when there is no such attribute.
+ * ns NULL: one without a namespace.
+ */
 const char *cep_attribute_find(const struct cep_attributes *attributes, const char *ns,
                                const char *name, apr_pool_t *pool);
 
@@ -129,7 +139,13 @@ int cep_header_begins(struct cep_reader *reader, enum cep_element element, const
 /* Keep the first fault of the header. */
 void cep_header_refuse(struct cep_reader *reader, enum cep_fault_code code, const char *reason);
 
-/* An element of the header, or of GetPolicies, ends; text is its text, trimmed. */
+/* An element inside of the Security header begins, or ends. */
+void cep_security_begins(struct cep_reader *reader, enum cep_element element,
+                         const struct cep_attributes *attributes);
+void cep_security_ends(struct cep_reader *reader, const struct cep_frame *frame, const char *text);
+
+/* An element of the header, or of GetPolicies, ends; text is its text, trimmed but for a password.
+ */
 void cep_header_ends(struct cep_reader *reader, const struct cep_frame *frame, const char *text);
 void cep_getpolicies_ends(struct cep_reader *reader, const struct cep_frame *frame,
                           const char *text);

@@ -104,6 +104,37 @@ def build(style="cepces", message_id=None, to="https://localhost" + PATH, action
 
 STYLES = ("windows", "cepces", "minimal")
 
+PASSWORD_TEXT = ("http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0"
+                 "#PasswordText")
+
+
+def username_token(user, password, type_attribute="", more=""):
+    """The o:UsernameToken; a part that is None is left out."""
+    return "<o:UsernameToken>%s%s%s</o:UsernameToken>" % (
+        "" if user is None else "<o:Username>%s</o:Username>" % escape(user),
+        "" if password is None else "<o:Password%s>%s</o:Password>" % (type_attribute,
+                                                                       escape(password)), more)
+
+
+def security(*tokens):
+    return '<o:Security s:mustUnderstand="1" xmlns:o="%s" xmlns:u="%s">%s</o:Security>' % (
+        NS["o"], NS["u"], "".join(tokens))
+
+
+def credentials(user, password, style="windows"):
+    """The Security header as that client sends it: a Timestamp and nothing else; or a Type with a
+    namespace, a Nonce, and local time marked as UTC."""
+    if style == "windows":
+        return security(
+            '<u:Timestamp u:Id="_0"><u:Created>2026-01-01T00:00:00.000Z</u:Created>'
+            '<u:Expires>2026-01-01T00:05:00.000Z</u:Expires></u:Timestamp>',
+            username_token(user, password))
+    if style == "cepces":
+        return security(username_token(
+            user, password, ' o:Type="%s"' % PASSWORD_TEXT,
+            "<o:Nonce>bm9uY2U=</o:Nonce><u:Created>2020-01-01T02:00:00Z</u:Created>"))
+    return security(username_token(user, password, ' Type="%s"' % PASSWORD_TEXT))
+
 
 # Transport.
 

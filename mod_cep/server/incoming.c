@@ -1,0 +1,143 @@
+/* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The message of a request, for whoever needs it first: AuthType CEP while httpd authenticates, or
+ * the handler. The socket gives it once; what was read of it is kept with the request.
+ */
+
+#include "cep_server.h"
+
+#include "http_protocol.h"
+#include "http_request.h"
+#include "http_ssl.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+/* Kept in r->request_config. */
+struct incoming {
+    const char *body;
+    apr_size_t length;
+    struct cep_request *request; /* NULL: fault says why */
+    struct cep_fault fault;
+};
+
+/* 1 when the charset parameter, if any, says UTF-8. */
+static int is_utf8(const char *content_type)
+{
+    const char *parameter = ap_strcasestr(content_type, "charset=");
+    const char *value;
+
+    if (!parameter)
+        return 1;
+    value = parameter + strlen("charset=");
+    value += *value == '"';
+    return !ap_cstr_casecmpn(value, "utf-8", 5) && !apr_isalnum(value[5]) && value[5] != '-';
+}
+
+/* What can be said without reading the body. OK, or an HTTP status. */
+static int check_headers(request_rec *r)
+{
+    const char *type = apr_table_get(r->headers_in, "Content-Type");
+    const char *encoding = apr_table_get(r->headers_in, "Content-Encoding");
+    apr_size_t length = type ? strcspn(type, "; \t") : 0;
+
+    if (r->method_number != M_POST) {
+        ap_allow_methods(r, REPLACE_ALLOW, "POST", NULL);
+        return HTTP_METHOD_NOT_ALLOWED;
+    }
+    /* text/xml is SOAP 1.1: the parser tells such a client with a VersionMismatch fault. */
+    if (!type ||
+        !((length == 20 && !ap_cstr_casecmpn(type, "application/soap+xml", length)) ||
+          (length == 8 && !ap_cstr_casecmpn(type, "text/xml", length))) ||
+        !is_utf8(type)) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                      "CEP0613: Content-Type is not application/soap+xml in UTF-8");
+        return HTTP_UNSUPPORTED_MEDIA_TYPE;
+    }
+    if (encoding && ap_cstr_casecmp(encoding, "identity")) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "CEP0614: Content-Encoding is not supported");
+        return HTTP_UNSUPPORTED_MEDIA_TYPE;
+    }
+    return OK;
+}
+
+/* Nothing in clear: decided before a single octet of the body is read. */
+static int check_tls(request_rec *r, const struct cep_dir_config *conf, struct cep_fault *fault)
+{
+    if (!conf->require_tls || ap_ssl_conn_is_ssl(r->connection))
+        return OK;
+    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                  "CEP0606: request without TLS refused; if TLS ends in front of this server, say "
+                  "CEPRequireTLS Off here");
+    memset(fault, 0, sizeof(*fault));
+    fault->code = CEP_FAULT_SENDER;
+    fault->reason = "This service answers over HTTPS only.";
+    return DONE;
+}
+
+int cep_incoming_check(request_rec *r, const struct cep_dir_config *conf, struct cep_fault *fault)
+{
+    int status = check_headers(r);
+
+    return status == OK ? check_tls(r, conf, fault) : status;
+}
+
+/* What another request_rec of the same request has read: httpd redirected it internally. */
+static const struct incoming *before_redirect(const request_rec *r)
+{
+    const struct incoming *found = NULL;
+
+    for (r = r->prev; r && !found; r = r->prev)
+        found = ap_get_module_config(r->request_config, &cep_module);
+    return found;
+}
+
+/* The body, from the socket or from before a redirect; OK, or an HTTP status. */
+static int take_body(request_rec *r, const struct cep_dir_config *conf, struct incoming *incoming)
+{
+    const struct incoming *before = before_redirect(r);
+    apr_off_t max = cep_body_limit(r, conf);
+    int status = OK;
+
+    /* A sub-request has no body. It must not take its parent's, nor be let in by what is there. */
+    if (r->main) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                      "CEP0620: a sub-request has no message and is refused");
+        return HTTP_FORBIDDEN;
+    }
+    if (!before) {
+        status = cep_body_read(r, max, &incoming->body, &incoming->length);
+    } else if (before->length > (apr_size_t)max) {
+        status = cep_body_too_large(r, max);
+    } else {
+        incoming->body = before->body;
+        incoming->length = before->length;
+    }
+    if (status == OK)
+        cep_body_replay(r, incoming->body, incoming->length);
+    return status;
+}
+
+int cep_incoming_read(request_rec *r, const struct cep_dir_config *conf,
+                      struct cep_request **request, struct cep_fault *fault)
+{
+    struct incoming *incoming = ap_get_module_config(r->request_config, &cep_module);
+
+    if (!incoming) {
+        int status;
+
+        incoming = apr_pcalloc(r->pool, sizeof(*incoming));
+        status = take_body(r, conf, incoming);
+        if (status != OK)
+            return status;
+        ap_set_module_config(r->request_config, &cep_module, incoming);
+        if (!cep_xcep_parse(&incoming->request, &incoming->fault, incoming->body, incoming->length,
+                            r->pool))
+            ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "CEP0610: request refused: %s",
+                          ap_escape_logitem(r->pool, incoming->fault.reason));
+    }
+    *request = incoming->request;
+    *fault = incoming->fault;
+    return incoming->request ? OK : DONE;
+}
