@@ -3,7 +3,7 @@
 /*
  * From a directory to entries: one interface, two sources (an LDIF file, an LDAP server). What a
  * caller asks is structured, never a filter string, so that both sources mean the same by it and
- * escaping has one place (ldap.c).
+ * escaping has one place (ldap_search.c).
  */
 #ifndef CEP_DIRECTORY_H
 #define CEP_DIRECTORY_H
@@ -19,8 +19,19 @@
 enum cep_bind_method {
     CEP_BIND_ANONYMOUS, /* no bind name: what a server without CEPBind gets */
     CEP_BIND_SIMPLE,    /* DN (or AD's user@realm) and a password read from a file */
-    CEP_BIND_EXTERNAL   /* SASL EXTERNAL: the local user on ldapi:// */
+    CEP_BIND_EXTERNAL,  /* SASL EXTERNAL: the local user on ldapi:// */
+    CEP_BIND_GSSAPI     /* SASL GSSAPI by a keytab: sealed, or within TLS and bound to it */
 };
+
+/*
+ * What a process remembers about the servers of one directory: which of them failed of late, and
+ * Kerberos tickets. Safe for all threads; made before a fork, it is each process's own after it.
+ */
+struct cep_servers;
+struct cep_servers *cep_servers_make(apr_pool_t *pool);
+
+/* Seconds for which callers pass over a server that has just failed. */
+#define CEP_SERVER_PASSED_OVER 5
 
 /* What a <CEPDirectory> says. Read-only while it is used; may be shared by threads. */
 struct cep_directory_config {
@@ -29,10 +40,13 @@ struct cep_directory_config {
     enum cep_bind_method bind;
     const char *bind_dn;             /* with CEP_BIND_SIMPLE */
     const char *password_file;       /* with CEP_BIND_SIMPLE; read anew at each bind */
+    const char *keytab;              /* with CEP_BIND_GSSAPI */
+    const char *principal;           /* with CEP_BIND_GSSAPI; NULL: the keytab's first */
     int start_tls;                   /* with ldap:// only; required, never opportunistic */
     const char *ca_certificate_file; /* PEM; NULL: the system's default */
     apr_interval_time_t timeout; /* for each exchange with a server: connect, TLS, bind, a page */
     apr_array_header_t *realms;  /* of const char *: more names of CEPRealm */
+    struct cep_servers *servers; /* NULL: nothing is remembered */
 };
 
 /* Limits on what a source may hand in; beyond them the read fails, nothing is cut short. */
@@ -94,7 +108,8 @@ const struct cep_directory_identity *cep_directory_identity(const struct cep_dir
  * the whole query; each page is bounded by the configuration's timeout too.
  * Returns APR_SUCCESS (also with no entries), APR_NOTFOUND when base does not exist, APR_TIMEUP,
  * or another status; *error as above. After any error but APR_NOTFOUND the directory must be
- * closed: cep_directory_usable() is 0.
+ * closed: cep_directory_usable() is 0. So it is some time before the credentials expire that it was
+ * opened with; a query under way then is not harmed.
  */
 apr_status_t cep_directory_query(struct cep_directory *directory, const struct cep_query *query,
                                  apr_interval_time_t limit, apr_array_header_t **entries,
@@ -117,6 +132,12 @@ int cep_dn_is_within(const char *dn, const char *base);
  * Host lists, DNs, scopes and filters inside the URL are refused.
  */
 const char *cep_directory_check_url(const char *url, apr_pool_t *pool);
+
+/*
+ * Check that the keytab can be read and has the principal (NULL: any), without touching the
+ * network. NULL when it does, else what is wrong.
+ */
+const char *cep_directory_check_keytab(const char *path, const char *principal, apr_pool_t *pool);
 
 /* The path of a file: URL, or NULL for another kind. */
 const char *cep_directory_url_path(const char *url);

@@ -135,10 +135,11 @@ apr_status_t cep_directory_query(struct cep_directory *directory, const struct c
                                  apr_interval_time_t limit, apr_array_header_t **entries,
                                  apr_pool_t *pool, const char **error)
 {
-    const char *why = "the source is closed after an earlier error; open it anew";
+    const char *why = "the source is closed or has expired; open it anew";
     apr_status_t status = APR_EINVAL;
 
-    if (cep_directory_usable(directory)) {
+    /* Not cep_directory_usable(): what expires within a run still serves to its end. */
+    if (directory->source_pool && !directory->failed) {
         if (asks_token_groups_too_widely(query))
             why = "tokenGroups can be read of one entry only (base scope)";
         else
@@ -155,7 +156,8 @@ apr_status_t cep_directory_query(struct cep_directory *directory, const struct c
 
 int cep_directory_usable(const struct cep_directory *directory)
 {
-    return directory->source_pool && !directory->failed;
+    return directory->source_pool && !directory->failed &&
+           directory->kind->is_current(directory->source);
 }
 
 enum cep_match cep_attribute_match(const char *name)

@@ -339,4 +339,11 @@ static apr_status_t file_find_configuration(void *opaque, const struct cep_entry
     return APR_NOTFOUND;
 }
 
-const struct cep_source_kind cep_source_file = {file_open, file_query, file_find_configuration};
+static int file_is_current(void *opaque)
+{
+    (void)opaque;
+    return 1;
+}
+
+const struct cep_source_kind cep_source_file = {file_open, file_query, file_find_configuration,
+                                                file_is_current};

@@ -7,8 +7,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +16,8 @@
 #include <unistd.h>
 
 #include <apr_strings.h>
+
+#include "bounded.h"
 
 apr_time_t cep_monotonic(void)
 {
@@ -91,136 +91,67 @@ ssize_t cep_net_send(int fd, const void *data, size_t length, apr_time_t deadlin
     }
 }
 
-/*
- * getaddrinfo() knows no deadline: with a dead DNS server it waits for half a minute. So it runs
- * in a thread of its own. One that is late is left behind: it ends when the resolver gives up, and
- * whoever lets go of the order last frees it.
- */
+/* Out of pools: a look-up that is late outlives them. */
 struct lookup {
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    int done;
-    int holders;
     int result; /* of getaddrinfo() */
     struct addrinfo *addresses;
     char host[256];
     char port[8];
 };
 
-static void let_go(struct lookup *lookup)
+static void free_lookup(void *data)
 {
-    int last;
+    struct lookup *lookup = data;
 
-    pthread_mutex_lock(&lookup->mutex);
-    last = --lookup->holders == 0;
-    pthread_mutex_unlock(&lookup->mutex);
-    if (!last)
-        return;
     if (lookup->addresses)
         freeaddrinfo(lookup->addresses);
-    pthread_cond_destroy(&lookup->changed);
-    pthread_mutex_destroy(&lookup->mutex);
     free(lookup);
 }
 
-static void *resolve(void *data)
+static void resolve(void *data)
 {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct lookup *lookup = data;
-    struct addrinfo *addresses = NULL;
-    int result = getaddrinfo(lookup->host, lookup->port, &hints, &addresses);
 
-    pthread_mutex_lock(&lookup->mutex);
-    lookup->result = result;
-    lookup->addresses = result == 0 ? addresses : NULL;
-    lookup->done = 1;
-    pthread_cond_signal(&lookup->changed);
-    pthread_mutex_unlock(&lookup->mutex);
-    let_go(lookup);
-    return NULL;
+    lookup->result = getaddrinfo(lookup->host, lookup->port, &hints, &lookup->addresses);
+    if (lookup->result != 0)
+        lookup->addresses = NULL;
 }
 
-static struct lookup *make_lookup(const struct cep_url *url)
-{
-    struct lookup *lookup = calloc(1, sizeof(*lookup));
-    pthread_condattr_t attributes;
-
-    if (!lookup)
-        return NULL;
-    pthread_mutex_init(&lookup->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&lookup->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
-    lookup->holders = 1;
-    snprintf(lookup->host, sizeof(lookup->host), "%s", url->host);
-    snprintf(lookup->port, sizeof(lookup->port), "%u", url->port);
-    return lookup;
-}
-
-static int start_thread(struct lookup *lookup)
-{
-    pthread_attr_t attributes;
-    sigset_t all, before;
-    pthread_t thread;
-    int result;
-
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    /* httpd's signals are for httpd's threads. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    lookup->holders++;
-    result = pthread_create(&thread, &attributes, resolve, lookup);
-    if (result != 0)
-        lookup->holders--;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return result;
-}
-
-static int wait_for_lookup(struct lookup *lookup, apr_time_t deadline)
-{
-    struct timespec until = {.tv_sec = (time_t)apr_time_sec(deadline),
-                             .tv_nsec = (long)apr_time_usec(deadline) * 1000};
-    int done, waited = 0;
-
-    pthread_mutex_lock(&lookup->mutex);
-    while (!lookup->done && waited == 0)
-        waited = pthread_cond_timedwait(&lookup->changed, &lookup->mutex, &until);
-    done = lookup->done;
-    pthread_mutex_unlock(&lookup->mutex);
-    return done;
-}
-
-/* The addresses of url's host; *lookup has to be let go of afterwards, also after an error. */
+/* The addresses of url's host, to be freed with free_lookup(). */
 static apr_status_t find_addresses(struct lookup **result, const struct cep_url *url,
                                    apr_time_t deadline, apr_pool_t *pool, const char **error)
 {
     struct addrinfo numeric = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct lookup *lookup = *result = make_lookup(url);
+    struct lookup *lookup = calloc(1, sizeof(*lookup));
+    apr_status_t status;
 
     if (!lookup)
         return APR_ENOMEM;
+    snprintf(lookup->host, sizeof(lookup->host), "%s", url->host);
+    snprintf(lookup->port, sizeof(lookup->port), "%u", url->port);
     numeric.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+    *result = lookup;
     if (getaddrinfo(lookup->host, lookup->port, &numeric, &lookup->addresses) == 0)
         return APR_SUCCESS;
     lookup->addresses = NULL;
-    if (start_thread(lookup) != 0) {
-        *error = "no thread could be started to look the host name up";
-        return APR_EGENERAL;
-    }
-    if (!wait_for_lookup(lookup, deadline)) {
+    status = cep_bounded_run(resolve, free_lookup, lookup, deadline);
+    if (status == APR_SUCCESS && lookup->result == 0)
+        return APR_SUCCESS;
+    *result = NULL;
+    if (status == APR_TIMEUP) {
         *error = apr_psprintf(pool,
                               "the name %s was not resolved in time; check the DNS servers in "
                               "/etc/resolv.conf",
                               url->host);
-        return APR_TIMEUP;
+        return status;
     }
-    if (lookup->result == 0)
-        return APR_SUCCESS;
-    *error = apr_psprintf(pool, "the name %s cannot be resolved (%s); check the name and DNS",
-                          url->host, gai_strerror(lookup->result));
+    if (status == APR_SUCCESS)
+        *error = apr_psprintf(pool, "the name %s cannot be resolved (%s); check the name and DNS",
+                              url->host, gai_strerror(lookup->result));
+    else
+        *error = "no thread could be started to look the host name up";
+    free_lookup(lookup);
     return APR_EGENERAL;
 }
 
@@ -313,13 +244,13 @@ static apr_status_t cannot_connect(const char *where, apr_pool_t *pool, const ch
 static apr_status_t connect_tcp(int *fd, int *local, const struct cep_url *url, apr_time_t deadline,
                                 apr_pool_t *pool, const char **error)
 {
-    struct lookup *lookup;
+    struct lookup *lookup = NULL;
     apr_status_t status = find_addresses(&lookup, url, deadline, pool, error);
     const struct addrinfo *address;
     int left = 0;
 
     if (status != APR_SUCCESS)
-        goto done;
+        return status;
     for (address = lookup->addresses; address; address = address->ai_next)
         left++;
     *fd = -1;
@@ -333,9 +264,7 @@ static apr_status_t connect_tcp(int *fd, int *local, const struct cep_url *url, 
     if (*fd < 0)
         status =
             cannot_connect(apr_psprintf(pool, "%s port %u", url->host, url->port), pool, error);
-done:
-    if (lookup)
-        let_go(lookup);
+    free_lookup(lookup);
     return status;
 }
 

@@ -29,6 +29,9 @@ struct cep_source_kind {
     apr_status_t (*find_configuration)(void *source, const struct cep_entry *root,
                                        apr_time_t deadline, const char **dn, apr_pool_t *pool,
                                        const char **error);
+
+    /* 0 once the source has to be opened anew, because what it was opened with expires. */
+    int (*is_current)(void *source);
 };
 
 extern const struct cep_source_kind cep_source_file;

@@ -237,6 +237,7 @@ int cep_background_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *
 
         source->log = cep_server_log(s);
         source->store = cep_store_make(pconf, cache_dir, source->name);
+        source->directory.servers = cep_servers_make(pconf);
         rv = start_watchdog(source, pconf);
         if (rv != APR_SUCCESS) {
             ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, rv, s,

@@ -40,6 +40,10 @@ static const char *check_urls(const struct cep_source *source, apr_pool_t *pool)
             return apr_psprintf(pool, "CEPStartTLS On goes with ldap:// only, not with %s", url);
         if (source->directory.bind == CEP_BIND_EXTERNAL && !is_scheme(url, "ldapi://"))
             return apr_psprintf(pool, "CEPBind external goes with ldapi:// only, not with %s", url);
+        if (source->directory.bind == CEP_BIND_GSSAPI && !is_scheme(url, "ldap://") &&
+            !is_scheme(url, "ldaps://"))
+            return apr_psprintf(
+                pool, "CEPBind gssapi goes with ldap:// and ldaps:// only, not with %s", url);
         if (source->directory.bind == CEP_BIND_SIMPLE && is_scheme(url, "ldap://") &&
             !source->directory.start_tls)
             return apr_psprintf(pool,
@@ -48,6 +52,24 @@ static const char *check_urls(const struct cep_source *source, apr_pool_t *pool)
                                 url);
     }
     return NULL;
+}
+
+static const char *check_keytab(const struct cep_directory_config *directory, apr_pool_t *pool)
+{
+    const char *wrong;
+
+    if (directory->bind != CEP_BIND_GSSAPI)
+        return directory->keytab || directory->principal
+                   ? "CEPKeytab and CEPPrincipal are of no use without CEPBind gssapi"
+                   : NULL;
+    if (!directory->keytab)
+        return "CEPBind gssapi needs CEPKeytab";
+    wrong = cep_directory_check_keytab(directory->keytab, directory->principal, pool);
+    if (!wrong)
+        return NULL;
+    return apr_psprintf(pool, "CEPKeytab %s%s%s cannot be used: %s", directory->keytab,
+                        directory->principal ? " with CEPPrincipal " : "",
+                        directory->principal ? directory->principal : "", wrong);
 }
 
 static const char *check_bind(const struct cep_source *source, apr_pool_t *pool)
@@ -66,7 +88,7 @@ static const char *check_bind(const struct cep_source *source, apr_pool_t *pool)
     if (directory->password_file && !is_readable(directory->password_file, pool, &rv))
         return apr_psprintf(pool, "CEPBindPasswordFile %s cannot be read: %s",
                             directory->password_file, apr_strerror(rv, text, sizeof(text)));
-    return NULL;
+    return check_keytab(directory, pool);
 }
 
 static const char *check_source(const struct cep_source *source, apr_pool_t *pool)

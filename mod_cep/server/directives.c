@@ -119,9 +119,11 @@ static const char *set_bind(cmd_parms *cmd, void *dummy, const char *arg)
         source->directory.bind = CEP_BIND_SIMPLE;
     else if (!ap_cstr_casecmp(arg, "external"))
         source->directory.bind = CEP_BIND_EXTERNAL;
+    else if (!ap_cstr_casecmp(arg, "gssapi"))
+        source->directory.bind = CEP_BIND_GSSAPI;
     else
-        return "CEPBind must be simple (with CEPBindDN and CEPBindPasswordFile) or external (the "
-               "local user, over ldapi://)";
+        return "CEPBind must be gssapi (Kerberos, with CEPKeytab), simple (with CEPBindDN and "
+               "CEPBindPasswordFile) or external (the local user, over ldapi://)";
     return NULL;
 }
 
@@ -149,6 +151,29 @@ static const char *set_password_file(cmd_parms *cmd, void *dummy, const char *ar
 
     (void)dummy;
     return source ? set_file(cmd, arg, &source->directory.password_file) : error;
+}
+
+static const char *set_keytab(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    const char *error;
+    struct cep_source *source = section(cmd, &error);
+
+    (void)dummy;
+    /* krb5's own manner of naming a file */
+    if (!strncmp(arg, "FILE:", 5))
+        arg += 5;
+    return source ? set_file(cmd, arg, &source->directory.keytab) : error;
+}
+
+static const char *set_principal(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    const char *error;
+    struct cep_source *source = section(cmd, &error);
+
+    (void)dummy;
+    if (source)
+        source->directory.principal = arg;
+    return error;
 }
 
 static const char *set_ca_file(cmd_parms *cmd, void *dummy, const char *arg)
@@ -576,10 +601,14 @@ const command_rec cep_directives[] = {
                      "a directory that policy comes from: <CEPDirectory name>"),
     AP_INIT_ITERATE("CEPURL", add_url, NULL, RSRC_CONF,
                     "URLs in order of preference: ldap://, ldaps://, ldapi:// or file:"),
-    AP_INIT_TAKE1("CEPBind", set_bind, NULL, RSRC_CONF, "simple or external"),
+    AP_INIT_TAKE1("CEPBind", set_bind, NULL, RSRC_CONF, "gssapi, simple or external"),
     AP_INIT_TAKE1("CEPBindDN", set_bind_dn, NULL, RSRC_CONF, "the name to bind with"),
     AP_INIT_TAKE1("CEPBindPasswordFile", set_password_file, NULL, RSRC_CONF,
                   "the file that holds the password of CEPBindDN"),
+    AP_INIT_TAKE1("CEPKeytab", set_keytab, NULL, RSRC_CONF,
+                  "the keytab that CEPBind gssapi logs on with"),
+    AP_INIT_TAKE1("CEPPrincipal", set_principal, NULL, RSRC_CONF,
+                  "whose keys in CEPKeytab are used"),
     AP_INIT_FLAG("CEPStartTLS", set_start_tls, NULL, RSRC_CONF,
                  "On: ldap:// connections are encrypted with StartTLS before anything is sent"),
     AP_INIT_TAKE1("CEPCACertificateFile", set_ca_file, NULL, RSRC_CONF,

@@ -3,8 +3,9 @@
 /*
  * Print what a directory holds, in one canonical form, so that tests can compare sources:
  *
- *   entries --url URL [--url URL]... [--bind-dn DN --password-file FILE | --external]
- *           [--start-tls] [--ca-file FILE] [--timeout MS] [--limit MS] [--repeat N]
+ *   entries --url URL [--url URL]... [--bind-dn DN --password-file FILE | --external |
+ *           --keytab FILE [--principal NAME]] [--start-tls] [--ca-file FILE] [--timeout MS]
+ * [--limit MS] [--repeat N]
  *           [--base DN|templates|cas|oids|identity] [--scope base|one|sub] [--class NAME]
  *           [--match ATTRIBUTE=VALUE | --match-hex ATTRIBUTE=HEX] [--attribute NAME]...
  *
@@ -114,6 +115,11 @@ static void read_option(struct request *request, const char *option, const char 
         request->config.bind_dn = argument;
     } else if (strcmp(option, "--password-file") == 0) {
         request->config.password_file = argument;
+    } else if (strcmp(option, "--keytab") == 0) {
+        request->config.bind = CEP_BIND_GSSAPI;
+        request->config.keytab = argument;
+    } else if (strcmp(option, "--principal") == 0) {
+        request->config.principal = argument;
     } else if (strcmp(option, "--ca-file") == 0) {
         request->config.ca_certificate_file = argument;
     } else if (strcmp(option, "--timeout") == 0) {
@@ -149,6 +155,7 @@ static void read_arguments(struct request *request, int count, const char *const
     request->config.urls = apr_array_make(pool, 1, sizeof(const char *));
     request->config.realms = apr_array_make(pool, 1, sizeof(const char *));
     request->config.timeout = apr_time_from_sec(5);
+    request->config.servers = cep_servers_make(pool);
     request->limit = apr_time_from_sec(60);
     request->repeat = 1;
     request->query.scope = CEP_SCOPE_SUBTREE;

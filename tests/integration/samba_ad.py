@@ -52,6 +52,8 @@ disable netbios = yes
 load printers = no
 log level = 1
 tls enabled = yes
+# As Windows: SASL over TLS has no layer of its own. Samba's default refuses both forms there.
+ldap server require strong auth = allow_sasl_over_tls
 tls keyfile = {tls.server_key_file}
 tls certfile = {tls.server_file}
 tls cafile = {tls.ca_file}

@@ -95,9 +95,19 @@ def test_one_room_per_library(library, room, pattern):
     assert users == {room}
 
 
-def test_ldap_in_one_file():
-    assert {os.path.basename(path) for path, _, header in includes() if header == "ldap.h"} == \
-        {"ldap.c"}
+def users_of(pattern):
+    return {os.path.basename(path) for path, _, header in includes() if re.match(pattern, header)}
+
+
+def test_libldap_in_few_files():
+    """ldap*.c by way of their header; nothing else of directory/ sees libldap or SASL."""
+    assert users_of(r"ldap\.h$") == {"ldap_source.h"}
+    for pattern in (r"ldap_source\.h$", r"openldap\.h$", r"sasl/"):
+        assert all(re.match(r"ldap(_\w+)?\.c$", name) for name in users_of(pattern)), pattern
+
+
+def test_kerberos_in_one_file():
+    assert users_of(r"krb5|gssapi/gssapi_krb5") == {"ticket.c"}
 
 
 def test_library_headers_do_not_know_httpd():
