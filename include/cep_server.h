@@ -7,6 +7,7 @@
 #include "httpd.h"
 #include "http_config.h"
 #include "http_log.h"
+#include "util_filter.h"
 
 #include "cep_caller.h"
 #include "cep_refresh.h"
@@ -93,6 +94,13 @@ extern const command_rec cep_directives[];
 /* check.c: hook check_config; every fault of the configuration speaks here */
 int cep_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
 
+/* warnings.c: what is no fault and yet will not do; to configtest's terminal, and to the log */
+void cep_warnings_to_terminal(server_rec *s, apr_pool_t *pool);
+int cep_warnings_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+
+/* server_certificate.c: why clients will not take the certificate in a PEM file, or NULL */
+const char *cep_server_certificate_problem(const char *path);
+
 /* background.c */
 int cep_background_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                                server_rec *s);
@@ -144,6 +152,7 @@ enum cep_way {
     CEP_WAY_CERTIFICATE /* a TLS client certificate that was verified, and nothing else */
 };
 enum cep_way cep_way_in(request_rec *r);
+int cep_note_authenticated(request_rec *r); /* hook auth_checker */
 
 /* The client's certificate in r->pool; NULL, or why it names nobody. */
 const char *cep_client_certificate(request_rec *r, struct cep_certificate **certificate);
@@ -165,6 +174,8 @@ int cep_incoming_check(request_rec *r, const struct cep_dir_config *conf, struct
 /* The message, read and parsed once: *request in r->pool and OK; else likewise. */
 int cep_incoming_read(request_rec *r, const struct cep_dir_config *conf,
                       struct cep_request **request, struct cep_fault *fault);
+/* The MessageID of what has been read so far, or NULL. */
+const char *cep_incoming_message_id(request_rec *r);
 
 /* username.c: AuthType CEP */
 #define CEP_AUTH_TYPE "CEP"
@@ -221,6 +232,11 @@ apr_status_t cep_renewal_find_owner(struct cep_caller **caller, request_rec *r,
 
 /* handler.c */
 int cep_handler(request_rec *r);
+
+/* errors.c: faults in place of the documents that httpd writes for its own errors */
+#define CEP_ERROR_FILTER_NAME "CEP_ERROR"
+void cep_errors_insert(request_rec *r);
+apr_status_t cep_errors_filter(ap_filter_t *f, apr_bucket_brigade *bb);
 
 /* log.c: a sink that writes to a server's error log */
 struct cep_log cep_server_log(server_rec *s);

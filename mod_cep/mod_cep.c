@@ -5,6 +5,7 @@
 #include "cep_server.h"
 
 #include "ap_release.h"
+#include "http_protocol.h"
 #include "http_request.h"
 #include "mod_auth.h"
 
@@ -24,11 +25,16 @@ static void register_hooks(apr_pool_t *p)
     /* check_config is the last hook that apachectl configtest runs. */
     ap_hook_check_config(cep_check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(cep_background_post_config, NULL, before_watchdog, APR_HOOK_MIDDLE);
+    ap_hook_post_config(cep_warnings_post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(cep_background_child_init, NULL, NULL, APR_HOOK_MIDDLE);
     /* PER_CONF: a sub-request into another location is not let in by what its parent may. */
     ap_hook_check_authn(cep_username_check_authn, NULL, NULL, APR_HOOK_MIDDLE,
                         AP_AUTH_INTERNAL_PER_CONF);
     cep_body_register();
+    /* First: mod_authz_core ends this hook with OK, and then nobody else is asked. */
+    ap_hook_auth_checker(cep_note_authenticated, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_insert_error_filter(cep_errors_insert, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_register_output_filter(CEP_ERROR_FILTER_NAME, cep_errors_filter, NULL, AP_FTYPE_CONTENT_SET);
     ap_hook_handler(cep_handler, NULL, NULL, APR_HOOK_MIDDLE);
 }
 

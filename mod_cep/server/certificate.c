@@ -6,11 +6,15 @@
 #include "cep_server.h"
 
 #include "http_core.h"
+#include "http_protocol.h"
 #include "http_ssl.h"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+
+/* Set when a module has authenticated the user, and not merely when nobody objects to him. */
+#define AUTHENTICATED_NOTE "cep-authenticated"
 
 static const char *ssl_variable(request_rec *r, const char *name)
 {
@@ -28,9 +32,30 @@ static int has_other_authentication(const request_rec *r)
     return r->ap_auth_type && strcmp(r->ap_auth_type, "ClientCert");
 }
 
+int cep_note_authenticated(request_rec *r)
+{
+    apr_table_setn(r->notes, AUTHENTICATED_NOTE, "1");
+    return DECLINED;
+}
+
+/*
+ * Whether r->user is only what the client wrote into its Authorization header:
+ * ap_get_basic_auth_pw() leaves it there, for a script, say, when nothing requires anybody. A
+ * request that was redirected within httpd may have it from the one before.
+ */
+static int is_only_claimed(const request_rec *r)
+{
+    for (; r; r = r->prev) {
+        if (apr_table_get(r->notes, AP_GET_BASIC_AUTH_PW_NOTE) &&
+            !apr_table_get(r->notes, AUTHENTICATED_NOTE))
+            return 1;
+    }
+    return 0;
+}
+
 enum cep_way cep_way_in(request_rec *r)
 {
-    enum cep_way by_name = r->user && *r->user ? CEP_WAY_NAME : CEP_WAY_NONE;
+    enum cep_way by_name = r->user && *r->user && !is_only_claimed(r) ? CEP_WAY_NAME : CEP_WAY_NONE;
     const char *verify;
     const char *type = ap_auth_type(r);
 

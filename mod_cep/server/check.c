@@ -3,6 +3,9 @@
 /* The configuration as a whole, once it is read: what apachectl configtest tells. */
 
 #include "cep_server.h"
+#include "conftree.h"
+
+#include "http_core.h"
 
 #include <apr_file_io.h>
 #include <apr_strings.h>
@@ -103,20 +106,6 @@ static const char *check_source(const struct cep_source *source, apr_pool_t *poo
     return wrong;
 }
 
-/* The directive behind node in the order of the configuration; NULL at the end of top's subtree. */
-static const ap_directive_t *next_directive(const ap_directive_t *node, const ap_directive_t *top,
-                                            int enter_hosts)
-{
-    if (node->first_child && (enter_hosts || ap_cstr_casecmpn(node->directive, "<VirtualHost", 12)))
-        return node->first_child;
-    while (!node->next) {
-        node = node->parent;
-        if (!node || node == top)
-            return NULL;
-    }
-    return node->next;
-}
-
 /*
  * 1 when `directive` stands in the virtual host, or (host NULL) outside of all virtual hosts; with
  * just these arguments when they are not NULL.
@@ -125,20 +114,11 @@ static int stands_in(const ap_directive_t *host, const char *directive, const ch
 {
     const ap_directive_t *node = host ? host->first_child : ap_conftree;
 
-    for (; node; node = next_directive(node, host, 0)) {
-        if (!ap_cstr_casecmp(node->directive, directive) && (!args || !strcmp(node->args, args)))
+    for (; node; node = cep_conf_next(node, host, 0)) {
+        if (cep_conf_is(node, directive) && (!args || !strcmp(node->args, args)))
             return 1;
     }
     return 0;
-}
-
-static const ap_directive_t *virtual_host_of(const ap_directive_t *node)
-{
-    for (node = node->parent; node; node = node->parent) {
-        if (!ap_cstr_casecmpn(node->directive, "<VirtualHost", 12))
-            return node;
-    }
-    return NULL;
 }
 
 /*
@@ -150,18 +130,18 @@ static const char *check_directive(const struct cep_server_config *conf, const a
                                    apr_pool_t *pool)
 {
     const char *rest = node->args, *argument = ap_getword_conf(pool, &rest);
-    const ap_directive_t *host = virtual_host_of(node);
+    const ap_directive_t *host = cep_conf_host(node);
 
-    if (!ap_cstr_casecmp(node->directive, "CEPPolicy") && !cep_find_source(conf, argument))
+    if (cep_conf_is(node, "CEPPolicy") && !cep_find_source(conf, argument))
         return apr_psprintf(pool, "CEPPolicy %s at %s:%d: there is no <CEPDirectory %s>", argument,
                             node->filename, node->line_num, argument);
-    if (!ap_cstr_casecmp(node->directive, "SetHandler") && !strcmp(argument, CEP_HANDLER_NAME) &&
+    if (cep_conf_is(node, "SetHandler") && !strcmp(argument, CEP_HANDLER_NAME) &&
         !stands_in(host, "CEPPolicy", NULL) && !stands_in(NULL, "CEPPolicy", NULL))
         return apr_psprintf(pool,
                             "SetHandler cep at %s:%d needs CEPPolicy with the name of a "
                             "<CEPDirectory>",
                             node->filename, node->line_num);
-    if (!ap_cstr_casecmp(node->directive, "CEPRequirePAC") && !ap_cstr_casecmp(argument, "On") &&
+    if (cep_conf_is(node, "CEPRequirePAC") && !ap_cstr_casecmp(argument, "On") &&
         !stands_in(host, "GssapiNameAttributes", "json") &&
         !stands_in(NULL, "GssapiNameAttributes", "json"))
         return apr_psprintf(pool,
@@ -204,7 +184,7 @@ int cep_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
             faults++;
         }
     }
-    for (const ap_directive_t *node = ap_conftree; node; node = next_directive(node, NULL, 1)) {
+    for (const ap_directive_t *node = ap_conftree; node; node = cep_conf_next(node, NULL, 1)) {
         const char *wrong = check_directive(conf, node, ptemp);
 
         if (wrong) {
@@ -213,5 +193,7 @@ int cep_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
         }
     }
     faults += check_renewal(ptemp, s);
+    if (!faults && ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST)
+        cep_warnings_to_terminal(s, ptemp);
     return faults ? HTTP_INTERNAL_SERVER_ERROR : OK;
 }

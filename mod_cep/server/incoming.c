@@ -76,10 +76,25 @@ static int check_tls(request_rec *r, const struct cep_dir_config *conf, struct c
     return DONE;
 }
 
+/* An answer answers a client's own request: as an ErrorDocument it would answer nothing. */
+static int check_origin(request_rec *r)
+{
+    for (const request_rec *prev = r->prev; prev; prev = prev->prev) {
+        if (prev->status != HTTP_OK) {
+            ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                          "CEP0630: an instance is no ErrorDocument; refused");
+            return HTTP_FORBIDDEN;
+        }
+    }
+    return OK;
+}
+
 int cep_incoming_check(request_rec *r, const struct cep_dir_config *conf, struct cep_fault *fault)
 {
-    int status = check_headers(r);
+    int status = check_origin(r);
 
+    if (status == OK)
+        status = check_headers(r);
     return status == OK ? check_tls(r, conf, fault) : status;
 }
 
@@ -140,4 +155,13 @@ int cep_incoming_read(request_rec *r, const struct cep_dir_config *conf,
     *request = incoming->request;
     *fault = incoming->fault;
     return incoming->request ? OK : DONE;
+}
+
+const char *cep_incoming_message_id(request_rec *r)
+{
+    const struct incoming *incoming = ap_get_module_config(r->request_config, &cep_module);
+
+    if (!incoming)
+        return NULL;
+    return incoming->request ? incoming->request->message_id : incoming->fault.relates_to;
 }
