@@ -155,7 +155,7 @@ static int check_renewal(apr_pool_t *ptemp, server_rec *s)
 {
     int faults = 0;
 
-    for (const ap_directive_t *node = ap_conftree; node; node = next_directive(node, NULL, 1)) {
+    for (const ap_directive_t *node = ap_conftree; node; node = cep_conf_next(node, NULL, 1)) {
         const char *wrong = cep_renewal_check(node, ptemp);
 
         if (wrong) {

@@ -22,8 +22,6 @@ static int refuse(request_rec *r, enum cep_fault_code code, const char *reason,
     return cep_send_fault(r, &fault, retry_after);
 }
 
-}
-
 /* The policy in force, not older than allowed; NULL after a fault was sent with *status. */
 static const struct cep_snapshot *current_policy(request_rec *r, const struct cep_source *source,
                                                  const struct cep_request *request, int *status)
