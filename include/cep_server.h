@@ -18,6 +18,7 @@ extern module AP_MODULE_DECLARE_DATA cep_module;
 APLOG_USE_MODULE(cep);
 
 #define CEP_HANDLER_NAME "cep"
+#define CEP_AUTH_TYPE    "CEP"
 
 /* Defaults of directives; docs/directives.md says the same. */
 #define CEP_DEFAULT_REFRESH_INTERVAL apr_time_from_sec(5 * 60)
@@ -110,12 +111,25 @@ void cep_background_child_init(apr_pool_t *pchild, server_rec *s);
 struct cep_callers *cep_callers_make(apr_pool_t *pchild, const struct cep_source *source,
                                      const struct cep_tokens *tokens);
 
+enum cep_token_age {
+    CEP_TOKEN_ABSENT, /* ask the directory */
+    CEP_TOKEN_OLD,    /* likewise; good enough when it does not answer */
+    CEP_TOKEN_FRESH
+};
+
 /*
  * As cep_caller_find(), over a connection that is kept for the next caller. APR_TIMEUP also when
- * all connections are busy for as long as the directory's timeout.
+ * all connections are busy for as long as the directory's timeout. *kept tells whether the answer
+ * is one that was kept (tokens.c).
  */
-apr_status_t cep_callers_find(struct cep_caller **caller, struct cep_callers *callers,
-                              const char *user, apr_pool_t *pool, const char **error);
+apr_status_t cep_callers_find(struct cep_caller **caller, enum cep_token_age *kept,
+                              struct cep_callers *callers, const char *user, apr_pool_t *pool,
+                              const char **error);
+/* As cep_caller_find_certificate(), likewise. */
+apr_status_t cep_callers_find_certificate(struct cep_caller **caller, enum cep_token_age *kept,
+                                          struct cep_callers *callers,
+                                          const struct cep_certificate *certificate,
+                                          unsigned mappings, apr_pool_t *pool, const char **error);
 
 /* tokens.c */
 struct cep_tokens *cep_tokens_make(apr_pool_t *p);
@@ -127,22 +141,12 @@ apr_status_t cep_tokens_start(struct cep_tokens *tokens, server_rec *s, apr_pool
                               apr_pool_t *ptemp);
 void cep_tokens_child_init(struct cep_tokens *tokens, apr_pool_t *pchild);
 
-enum cep_token_age {
-    CEP_TOKEN_ABSENT, /* ask the directory */
-    CEP_TOKEN_OLD,    /* likewise; good enough when it does not answer */
-    CEP_TOKEN_FRESH
-};
-
 /* What is kept about a user of a directory; *record in pool unless ABSENT. */
 enum cep_token_age cep_tokens_get(const struct cep_tokens *tokens, const char *directory,
                                   const char *user, struct cep_caller_record *record,
                                   apr_pool_t *pool);
 void cep_tokens_put(const struct cep_tokens *tokens, const char *directory, const char *user,
                     const struct cep_caller_record *record, apr_pool_t *pool);
-/* As cep_caller_find_certificate(), likewise. */
-apr_status_t cep_callers_find_certificate(struct cep_caller **caller, struct cep_callers *callers,
-                                          const struct cep_certificate *certificate,
-                                          unsigned mappings, apr_pool_t *pool, const char **error);
 
 /* certificate.c: what the caller is known by */
 enum cep_way {
@@ -166,6 +170,9 @@ int cep_body_too_large(request_rec *r, apr_off_t max); /* logs; an HTTP status *
 void cep_body_replay(request_rec *r, const char *body, apr_size_t length);
 void cep_body_register(void);
 
+/* incoming.c: an answer answers a client's own request; OK, or an HTTP status */
+int cep_incoming_origin(request_rec *r);
+
 /*
  * incoming.c: what can be said without reading the body: OK; an HTTP status; or DONE, with *fault
  * to be sent.
@@ -178,7 +185,6 @@ int cep_incoming_read(request_rec *r, const struct cep_dir_config *conf,
 const char *cep_incoming_message_id(request_rec *r);
 
 /* username.c: AuthType CEP */
-#define CEP_AUTH_TYPE "CEP"
 const char *cep_username_add_provider(apr_array_header_t **providers, const char *name,
                                       apr_pool_t *pool); /* NULL, or what is wrong */
 int cep_username_check_authn(request_rec *r);
@@ -193,6 +199,38 @@ int cep_ticket_caller(request_rec *r, const struct cep_dir_config *conf,
 
 /* One text for every account that may not be served: the client must not learn which it is. */
 #define CEP_REFUSED "At least one security token in the message could not be validated."
+
+#define CEP_SOAP_11_TYPE "text/xml"
+#define CEP_SOAP_12_TYPE "application/soap+xml"
+
+/* media_type.c: what Content-Type says of the body; members are NULL where it says nothing */
+struct cep_media_type {
+    const char *type;
+    const char *charset;
+    const char *action;
+};
+/* OK, or HTTP_UNSUPPORTED_MEDIA_TYPE, logged: also for a Content-Encoding. */
+int cep_media_type_check(request_rec *r, struct cep_media_type *media);
+/* 1 when it agrees with the message that was read; else 0, and *fault says what to answer. */
+int cep_media_type_agrees(const struct cep_media_type *media, const struct cep_request *request,
+                          struct cep_fault *fault);
+
+/* page.c: all methods but POST; what it returns is the handler's answer */
+int cep_page_handler(request_rec *r, const struct cep_dir_config *conf);
+int cep_page_method_not_allowed(request_rec *r); /* sets Allow; the HTTP status */
+int cep_page_access(request_rec *r);             /* hook access_checker_ex */
+int cep_page_fixup(request_rec *r);              /* hook fixups */
+
+/* record.c: what is told of a request when it is over. Whoever knows a member sets it. */
+struct cep_record {
+    const char *result; /* of an answer, fault or page; NULL: httpd's own, told by its status */
+    const char *cache;  /* where the caller's SIDs come from; NULL: they were not needed */
+    int templates, cas;
+    apr_time_t begun; /* the message has been read */
+    apr_time_t made;  /* the answer is made; 0: httpd's own */
+};
+struct cep_record *cep_record_of(request_rec *r); /* made at first use */
+int cep_record_write(request_rec *r);             /* hook log_transaction */
 
 /* response.c */
 int cep_send_body(request_rec *r, const struct cep_value *body);
@@ -223,8 +261,8 @@ struct cep_caller *cep_renewal_without_directory(request_rec *r, const struct ce
                                                  const char *error);
 
 /* The owner of a certificate, who needs no account where a CA of the snapshot has issued it. */
-apr_status_t cep_renewal_find_owner(struct cep_caller **caller, request_rec *r,
-                                    const struct cep_dir_config *conf,
+apr_status_t cep_renewal_find_owner(struct cep_caller **caller, enum cep_token_age *kept,
+                                    request_rec *r, const struct cep_dir_config *conf,
                                     const struct cep_source *source,
                                     const struct cep_snapshot *snapshot,
                                     const struct cep_certificate *certificate, unsigned mappings,
@@ -235,6 +273,7 @@ int cep_handler(request_rec *r);
 
 /* errors.c: faults in place of the documents that httpd writes for its own errors */
 #define CEP_ERROR_FILTER_NAME "CEP_ERROR"
+int cep_is_instance(request_rec *r); /* also before r->handler is set */
 void cep_errors_insert(request_rec *r);
 apr_status_t cep_errors_filter(ap_filter_t *f, apr_bucket_brigade *bb);
 

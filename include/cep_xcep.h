@@ -152,4 +152,13 @@ struct cep_value cep_xcep_piece(enum cep_xcep_piece piece);
 /* A whole fault message. */
 const char *cep_xcep_render_fault(const struct cep_fault *fault, apr_pool_t *pool);
 
+/* The word for logs: the subcode's name, or the code's when there is none. */
+const char *cep_xcep_fault_name(enum cep_fault_code code);
+
+/* The description of the service at that URL: [MS-XCEP] 6.1, with a binding to SOAP 1.2. */
+const char *cep_xcep_render_wsdl(const char *address, apr_pool_t *pool);
+
+/* The schema of its messages: [MS-XCEP] 6.2. */
+const char *cep_xcep_render_schema(apr_pool_t *pool);
+
 #endif

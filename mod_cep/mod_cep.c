@@ -19,6 +19,8 @@ static void register_hooks(apr_pool_t *p)
 {
     /* mod_watchdog makes its threads in its own post_config; ours must have asked by then. */
     static const char *const before_watchdog[] = {"mod_watchdog.c", NULL};
+    /* What Require says without a user name is asked first. */
+    static const char *const after_authz[] = {"mod_authz_core.c", NULL};
 
     (void)p;
     ap_hook_pre_config(cep_tokens_pre_config, NULL, NULL, APR_HOOK_MIDDLE);
@@ -35,6 +37,12 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_auth_checker(cep_note_authenticated, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_insert_error_filter(cep_errors_insert, NULL, NULL, APR_HOOK_MIDDLE);
     ap_register_output_filter(CEP_ERROR_FILTER_NAME, cep_errors_filter, NULL, AP_FTYPE_CONTENT_SET);
+    ap_hook_check_access_ex(cep_page_access, after_authz, NULL, APR_HOOK_LAST,
+                            AP_AUTH_INTERNAL_PER_CONF);
+    /* mod_dir and mod_rewrite choose handlers in this hook, too. */
+    ap_hook_fixups(cep_page_fixup, NULL, NULL, APR_HOOK_REALLY_LAST);
+    /* Access logs take the notes that it sets. */
+    ap_hook_log_transaction(cep_record_write, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_handler(cep_handler, NULL, NULL, APR_HOOK_MIDDLE);
 }
 

@@ -200,9 +200,9 @@ static apr_status_t find_bounded(struct cep_caller **caller, struct cep_callers 
 }
 
 /* find_bounded(), unless what is kept under key answers. */
-static apr_status_t find_kept(struct cep_caller **caller, struct cep_callers *callers,
-                              const struct question *question, const char *key, apr_pool_t *pool,
-                              const char **error)
+static apr_status_t find_kept(struct cep_caller **caller, enum cep_token_age *kept,
+                              struct cep_callers *callers, const struct question *question,
+                              const char *key, apr_pool_t *pool, const char **error)
 {
     const char *directory = callers->source->name;
     struct cep_caller_record record;
@@ -212,6 +212,7 @@ static apr_status_t find_kept(struct cep_caller **caller, struct cep_callers *ca
     if (callers->tokens)
         age = cep_tokens_get(callers->tokens, directory, key, &record, pool);
     if (age == CEP_TOKEN_FRESH) {
+        *kept = age;
         *caller = record.caller;
         *error = record.reason;
         return record.caller ? APR_SUCCESS : APR_NOTFOUND;
@@ -228,30 +229,35 @@ static apr_status_t find_kept(struct cep_caller **caller, struct cep_callers *ca
     if (age != CEP_TOKEN_OLD)
         return rv;
     /* Known callers go on for a while when the directory does not answer. */
+    *kept = age;
     *caller = record.caller;
     return APR_SUCCESS;
 }
 
-apr_status_t cep_callers_find(struct cep_caller **caller, struct cep_callers *callers,
-                              const char *user, apr_pool_t *pool, const char **error)
+apr_status_t cep_callers_find(struct cep_caller **caller, enum cep_token_age *kept,
+                              struct cep_callers *callers, const char *user, apr_pool_t *pool,
+                              const char **error)
 {
     const struct question question = {.user = user};
     struct cep_name name;
 
+    *kept = CEP_TOKEN_ABSENT;
     /* What is no name is nobody, also when the directory cannot be asked. */
     *error = cep_name_parse(&name, user, pool);
     if (*error)
         return APR_NOTFOUND;
-    return find_kept(caller, callers, &question, user, pool, error);
+    return find_kept(caller, kept, callers, &question, user, pool, error);
 }
 
-apr_status_t cep_callers_find_certificate(struct cep_caller **caller, struct cep_callers *callers,
+apr_status_t cep_callers_find_certificate(struct cep_caller **caller, enum cep_token_age *kept,
+                                          struct cep_callers *callers,
                                           const struct cep_certificate *certificate,
                                           unsigned mappings, apr_pool_t *pool, const char **error)
 {
     const struct question question = {.certificate = certificate, .mappings = mappings};
     const char *fingerprint = cep_certificate_fingerprint(certificate, pool);
 
+    *kept = CEP_TOKEN_ABSENT;
     /* What is kept may outlive the certificate. */
     if (!cep_certificate_is_valid(certificate, apr_time_now())) {
         *error = "the certificate is not valid now";
@@ -260,6 +266,6 @@ apr_status_t cep_callers_find_certificate(struct cep_caller **caller, struct cep
     if (!fingerprint)
         return find_bounded(caller, callers, &question, pool, error);
     /* No name has a line end, so this is nobody's. */
-    return find_kept(caller, callers, &question,
+    return find_kept(caller, kept, callers, &question,
                      apr_psprintf(pool, "certificate\n%u\n%s", mappings, fingerprint), pool, error);
 }

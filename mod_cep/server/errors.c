@@ -63,7 +63,7 @@ static const struct meaning *meaning_of(int status)
  * Whether the handler would be ours. r->handler is set only in the type_checker hook, behind
  * authentication; before that SetHandler itself is asked, as core_override_type() does.
  */
-static int is_instance(request_rec *r)
+int cep_is_instance(request_rec *r)
 {
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
     const char *handler = r->handler, *error = NULL;
@@ -84,7 +84,7 @@ static int has_own_text(request_rec *r)
 void cep_errors_insert(request_rec *r)
 {
     if ((ap_is_HTTP_CLIENT_ERROR(r->status) || ap_is_HTTP_SERVER_ERROR(r->status)) &&
-        is_instance(r) && !has_own_text(r))
+        cep_is_instance(r) && !has_own_text(r))
         ap_add_output_filter(CEP_ERROR_FILTER_NAME, NULL, r, r->connection);
 }
 

@@ -51,7 +51,7 @@ static const struct cep_snapshot *current_policy(request_rec *r, const struct ce
     return snapshot;
 }
 
-static apr_status_t find_owner(struct cep_caller **caller, request_rec *r,
+static apr_status_t find_owner(struct cep_caller **caller, enum cep_token_age *kept, request_rec *r,
                                const struct cep_dir_config *conf, const struct cep_source *source,
                                const struct cep_snapshot *snapshot, const char **who,
                                const char **error)
@@ -67,17 +67,17 @@ static apr_status_t find_owner(struct cep_caller **caller, request_rec *r,
         return APR_NOTFOUND;
     *who = apr_pstrcat(r->pool, "the owner of the certificate ", certificate->label, NULL);
     if (conf->key_based_renewal == 1)
-        return cep_renewal_find_owner(caller, r, conf, source, snapshot, certificate, mappings,
-                                      error);
-    return cep_callers_find_certificate(caller, source->callers, certificate, mappings, r->pool,
-                                        error);
+        return cep_renewal_find_owner(caller, kept, r, conf, source, snapshot, certificate,
+                                      mappings, error);
+    return cep_callers_find_certificate(caller, kept, source->callers, certificate, mappings,
+                                        r->pool, error);
 }
 
-static apr_status_t find_user(struct cep_caller **caller, request_rec *r,
+static apr_status_t find_user(struct cep_caller **caller, enum cep_token_age *kept, request_rec *r,
                               const struct cep_dir_config *conf, const struct cep_source *source,
                               const char **who, const char **error)
 {
-    apr_status_t rv = cep_callers_find(caller, source->callers, r->user, r->pool, error);
+    apr_status_t rv = cep_callers_find(caller, kept, source->callers, r->user, r->pool, error);
 
     *who = apr_pstrcat(r->pool, "user ", r->user, NULL);
     if (rv == APR_SUCCESS || rv == APR_NOTFOUND)
@@ -93,12 +93,16 @@ static struct cep_caller *find_caller(request_rec *r, enum cep_way way,
                                       const struct cep_snapshot *snapshot,
                                       const struct cep_request *request, int *status)
 {
+    static const char *const words[] = {
+        [CEP_TOKEN_ABSENT] = "miss", [CEP_TOKEN_OLD] = "stale", [CEP_TOKEN_FRESH] = "hit"};
+    enum cep_token_age kept = CEP_TOKEN_ABSENT;
     struct cep_caller *caller = NULL;
     const char *who, *error = NULL;
     apr_status_t rv = way == CEP_WAY_CERTIFICATE
-                          ? find_owner(&caller, r, conf, source, snapshot, &who, &error)
-                          : find_user(&caller, r, conf, source, &who, &error);
+                          ? find_owner(&caller, &kept, r, conf, source, snapshot, &who, &error)
+                          : find_user(&caller, &kept, r, conf, source, &who, &error);
 
+    cep_record_of(r)->cache = words[kept];
     if (rv == APR_SUCCESS) {
         /* For the logs: SSLUserName may have set another name, or nobody any. */
         if (way == CEP_WAY_CERTIFICATE)
@@ -133,8 +137,10 @@ static struct cep_caller *identify(request_rec *r, enum cep_way way,
 
     if (!cep_renewal_refuses(r, conf))
         ticket = cep_ticket_caller(r, conf, &caller);
-    if (ticket == OK)
+    if (ticket == OK) {
+        cep_record_of(r)->cache = "ticket";
         return caller;
+    }
     if (ticket == DECLINED)
         return find_caller(r, way, conf, source, snapshot, request, status);
     *status = refuse(r, CEP_FAULT_FAILED_AUTHENTICATION, CEP_REFUSED, request, 0);
@@ -144,7 +150,7 @@ static struct cep_caller *identify(request_rec *r, enum cep_way way,
 static int answer(request_rec *r, enum cep_way way, const struct cep_dir_config *conf,
                   const struct cep_source *source, const struct cep_request *request)
 {
-    apr_time_t start = apr_time_now();
+    struct cep_record *record = cep_record_of(r);
     const struct cep_snapshot *snapshot;
     struct cep_selection selection;
     struct cep_instance instance;
@@ -166,11 +172,9 @@ static int answer(request_rec *r, enum cep_way way, const struct cep_dir_config 
     cep_snapshot_select(&selection, snapshot, &caller->token, request, &view, r->pool);
     body = cep_snapshot_answer(snapshot, &selection, &instance, request->message_id,
                                conf->localized_names == 1 ? request->language : NULL, r->pool);
-    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
-                  "CEP0600: user=%s directory=%s policies=%d cas=%d bytes=%" APR_SIZE_T_FMT
-                  " microseconds=%" APR_TIME_T_FMT,
-                  ap_escape_logitem(r->pool, r->user), source->name, selection.policy_count,
-                  selection.ca_count, body.len, apr_time_now() - start);
+    record->result = "answer";
+    record->templates = selection.policy_count;
+    record->cas = selection.ca_count;
     return cep_send_body(r, &body);
 }
 
@@ -213,6 +217,11 @@ int cep_handler(request_rec *r)
                       "CEP0607: SetHandler cep is in force here, but CEPPolicy names no directory");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    status = cep_incoming_origin(r);
+    if (status != OK)
+        return status;
+    if (r->method_number != M_POST)
+        return cep_page_handler(r, conf);
     status = cep_incoming_check(r, conf, &fault);
     if (status == OK) {
         way = cep_way_in(r);

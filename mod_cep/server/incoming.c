@@ -11,7 +11,6 @@
 #include "http_request.h"
 #include "http_ssl.h"
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 
 /* Kept in r->request_config. */
@@ -22,44 +21,14 @@ struct incoming {
     struct cep_fault fault;
 };
 
-/* 1 when the charset parameter, if any, says UTF-8. */
-static int is_utf8(const char *content_type)
-{
-    const char *parameter = ap_strcasestr(content_type, "charset=");
-    const char *value;
-
-    if (!parameter)
-        return 1;
-    value = parameter + strlen("charset=");
-    value += *value == '"';
-    return !ap_cstr_casecmpn(value, "utf-8", 5) && !apr_isalnum(value[5]) && value[5] != '-';
-}
-
 /* What can be said without reading the body. OK, or an HTTP status. */
 static int check_headers(request_rec *r)
 {
-    const char *type = apr_table_get(r->headers_in, "Content-Type");
-    const char *encoding = apr_table_get(r->headers_in, "Content-Encoding");
-    apr_size_t length = type ? strcspn(type, "; \t") : 0;
+    struct cep_media_type media;
 
-    if (r->method_number != M_POST) {
-        ap_allow_methods(r, REPLACE_ALLOW, "POST", NULL);
-        return HTTP_METHOD_NOT_ALLOWED;
-    }
-    /* text/xml is SOAP 1.1: the parser tells such a client with a VersionMismatch fault. */
-    if (!type ||
-        !((length == 20 && !ap_cstr_casecmpn(type, "application/soap+xml", length)) ||
-          (length == 8 && !ap_cstr_casecmpn(type, "text/xml", length))) ||
-        !is_utf8(type)) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
-                      "CEP0613: Content-Type is not application/soap+xml in UTF-8");
-        return HTTP_UNSUPPORTED_MEDIA_TYPE;
-    }
-    if (encoding && ap_cstr_casecmp(encoding, "identity")) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "CEP0614: Content-Encoding is not supported");
-        return HTTP_UNSUPPORTED_MEDIA_TYPE;
-    }
-    return OK;
+    if (r->method_number != M_POST)
+        return cep_page_method_not_allowed(r);
+    return cep_media_type_check(r, &media);
 }
 
 /* Nothing in clear: decided before a single octet of the body is read. */
@@ -77,7 +46,7 @@ static int check_tls(request_rec *r, const struct cep_dir_config *conf, struct c
 }
 
 /* An answer answers a client's own request: as an ErrorDocument it would answer nothing. */
-static int check_origin(request_rec *r)
+int cep_incoming_origin(request_rec *r)
 {
     for (const request_rec *prev = r->prev; prev; prev = prev->prev) {
         if (prev->status != HTTP_OK) {
@@ -91,7 +60,7 @@ static int check_origin(request_rec *r)
 
 int cep_incoming_check(request_rec *r, const struct cep_dir_config *conf, struct cep_fault *fault)
 {
-    int status = check_origin(r);
+    int status = cep_incoming_origin(r);
 
     if (status == OK)
         status = check_headers(r);
@@ -134,6 +103,25 @@ static int take_body(request_rec *r, const struct cep_dir_config *conf, struct i
     return status;
 }
 
+/* Parse, and see that Content-Type says the same; incoming->request is NULL if one fails. */
+static void understand(request_rec *r, struct incoming *incoming)
+{
+    struct cep_request *request = NULL;
+    struct cep_media_type media;
+
+    cep_record_of(r)->begun = apr_time_now();
+    cep_media_type_check(r, &media); /* has been found good before */
+    if (cep_xcep_parse(&request, &incoming->fault, incoming->body, incoming->length, r->pool) &&
+        cep_media_type_agrees(&media, request, &incoming->fault)) {
+        incoming->request = request;
+        return;
+    }
+    if (request)
+        cep_xcep_forget(request);
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "CEP0610: request refused: %s",
+                  ap_escape_logitem(r->pool, incoming->fault.reason));
+}
+
 int cep_incoming_read(request_rec *r, const struct cep_dir_config *conf,
                       struct cep_request **request, struct cep_fault *fault)
 {
@@ -147,10 +135,7 @@ int cep_incoming_read(request_rec *r, const struct cep_dir_config *conf,
         if (status != OK)
             return status;
         ap_set_module_config(r->request_config, &cep_module, incoming);
-        if (!cep_xcep_parse(&incoming->request, &incoming->fault, incoming->body, incoming->length,
-                            r->pool))
-            ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "CEP0610: request refused: %s",
-                          ap_escape_logitem(r->pool, incoming->fault.reason));
+        understand(r, incoming);
     }
     *request = incoming->request;
     *fault = incoming->fault;

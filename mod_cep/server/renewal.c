@@ -79,8 +79,8 @@ struct cep_caller *cep_renewal_without_directory(request_rec *r, const struct ce
     return cep_caller_without_account(name, r->pool);
 }
 
-apr_status_t cep_renewal_find_owner(struct cep_caller **caller, request_rec *r,
-                                    const struct cep_dir_config *conf,
+apr_status_t cep_renewal_find_owner(struct cep_caller **caller, enum cep_token_age *kept,
+                                    request_rec *r, const struct cep_dir_config *conf,
                                     const struct cep_source *source,
                                     const struct cep_snapshot *snapshot,
                                     const struct cep_certificate *certificate, unsigned mappings,
@@ -91,14 +91,14 @@ apr_status_t cep_renewal_find_owner(struct cep_caller **caller, request_rec *r,
     apr_status_t rv;
 
     if (stranger) {
-        rv = cep_callers_find_certificate(caller, source->callers, certificate, mappings, r->pool,
-                                          error);
+        rv = cep_callers_find_certificate(caller, kept, source->callers, certificate, mappings,
+                                          r->pool, error);
         if (rv == APR_NOTFOUND)
             *error = apr_pstrcat(r->pool, stranger, "; and as that of an account: ", *error, NULL);
         return rv;
     }
     /* A SID is looked up in any case: it can only shut somebody out here. */
-    rv = cep_callers_find_certificate(caller, source->callers, certificate,
+    rv = cep_callers_find_certificate(caller, kept, source->callers, certificate,
                                       mappings | CEP_MAP_SID | CEP_MAP_RENEWAL, r->pool, error);
     if (rv == APR_SUCCESS || rv == APR_NOTFOUND)
         return rv;

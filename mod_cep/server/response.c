@@ -16,6 +16,7 @@ int cep_send_body(request_rec *r, const struct cep_value *body)
     apr_bucket_brigade *bb = apr_brigade_create(r->pool, alloc);
     apr_status_t rv;
 
+    cep_record_of(r)->made = apr_time_now();
     ap_set_content_type(r, CEP_SOAP_CONTENT_TYPE);
     ap_set_content_length(r, (apr_off_t)body->len);
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
@@ -38,6 +39,7 @@ int cep_send_fault(request_rec *r, const struct cep_fault *fault, int retry_afte
 
     body.data = (const unsigned char *)cep_xcep_render_fault(fault, r->pool);
     body.len = strlen((const char *)body.data);
+    cep_record_of(r)->result = cep_xcep_fault_name(fault->code);
     r->status = HTTP_INTERNAL_SERVER_ERROR;
     if (retry_after_seconds > 0)
         apr_table_setn(r->headers_out, "Retry-After", apr_itoa(r->pool, retry_after_seconds));

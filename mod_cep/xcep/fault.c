@@ -87,3 +87,20 @@ const char *cep_xcep_render_fault(const struct cep_fault *fault, apr_pool_t *poo
         "</s:Code><s:Reason><s:Text xml:lang=\"en-US\">", cep_xcep_escape(reason, pool),
         "</s:Text></s:Reason>", detail(fault, pool), "</s:Fault></s:Body></s:Envelope>", NULL);
 }
+
+const char *cep_xcep_fault_name(enum cep_fault_code code)
+{
+    static const char *const names[] = {
+        [CEP_FAULT_NONE] = "Receiver",
+        [CEP_FAULT_VERSION_MISMATCH] = "VersionMismatch",
+        [CEP_FAULT_MUST_UNDERSTAND] = "MustUnderstand",
+        [CEP_FAULT_ACTION_NOT_SUPPORTED] = "ActionNotSupported",
+        [CEP_FAULT_INVALID_SECURITY] = "InvalidSecurity",
+        [CEP_FAULT_FAILED_AUTHENTICATION] = "FailedAuthentication",
+        [CEP_FAULT_SENDER] = "Sender",
+        [CEP_FAULT_RECEIVER] = "InternalServiceFault",
+        [CEP_FAULT_ONLY_ANONYMOUS] = "OnlyAnonymousAddressSupported",
+    };
+
+    return names[code];
+}
