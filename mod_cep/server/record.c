@@ -45,9 +45,18 @@ static void write_notes(request_rec *r, const struct cep_dir_config *conf,
     set_note(r, "cep-cache", record->cache);
 }
 
+/*
+ * For the line, where a value may stand in quotation marks: it has none of its own. Control
+ * characters and backslashes are escaped by httpd's error log, so not here again.
+ */
 static const char *note(request_rec *r, const char *name)
 {
-    return ap_escape_logitem(r->pool, apr_table_get(r->notes, name));
+    char *text = apr_pstrdup(r->pool, apr_table_get(r->notes, name));
+    char *mark;
+
+    for (mark = strchr(text, '"'); mark; mark = strchr(mark, '"'))
+        *mark = '\'';
+    return text;
 }
 
 int cep_record_write(request_rec *r)

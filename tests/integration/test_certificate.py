@@ -248,7 +248,7 @@ def test_owner_is_found(server, people, directory, client, path, account, versio
                     body=soap.build(message_id=message_id))
     model = soap.check_answer(response, message_id)
     assert compare(model, directory.answer(account)) == []
-    assert "user=%s " % account in server.log.wait_for("CEP0600", marker)[0].text
+    assert 'caller="%s" ' % account in server.log.wait_for("CEP0600", marker)[0].text
 
 
 # Who is not.
@@ -258,7 +258,8 @@ def test_owner_is_found(server, people, directory, client, path, account, versio
 def test_nobody(server, people, client, version):
     marker = server.log.marker()
     check_refused(send(server, people.clients[client], version=version))
-    assert not server.log.find("CEP0600", marker)
+    server.log.wait_for("CEP0600", marker)
+    assert not server.log.find("result=answer", marker)
 
 
 def test_all_refusals_are_the_same(server, people):
@@ -332,7 +333,7 @@ def test_the_name_of_mod_ssl_does_not_count(server, people, directory):
     marker = server.log.marker()
     model = soap.check_answer(send(server, client, NAMED))
     assert compare(model, directory.answer("alice")) == []
-    assert "user=alice " in server.log.wait_for("CEP0600", marker)[0].text
+    assert 'caller="alice" ' in server.log.wait_for("CEP0600", marker)[0].text
     check_refused(send(server, people.clients["UPN"], NAMED))
 
 

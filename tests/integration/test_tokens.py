@@ -168,9 +168,12 @@ def test_an_old_token_helps_out_for_a_while_only(make_httpd, directory):
     """Six times CEPTokenTTL when the directory does not answer."""
     server = start(make_httpd(), directory, "shmcb", ttl="1s", timeout="300ms")
     before = listed(server, "alice")
+    assert listed(server, "alice") == before
     directory.slapd.pause()
     time.sleep(2.5)
     assert listed(server, "alice") == before
+    told = [line.text.split("cache=")[1] for line in server.log.wait_for("CEP0600", count=3)]
+    assert told == ["miss", "hit", "stale"]
     time.sleep(4.5)
     server.log.expect("CEP0603")
     assert is_told_to_try_again(server, "alice")
