@@ -3,8 +3,10 @@
 
 import json
 import os
+import re
 
 import pytest
+from lxml import etree
 
 from cep_env import evaluator, ldif, soap
 from cep_env.evaluator import compare
@@ -127,31 +129,80 @@ def test_variants_of_cas(make_httpd, shared):
         assert compare(ask(server, caller), directory.answer(caller)) == []
 
 
-@pytest.mark.parametrize("name", (
-    "example_req_spec_xcep_4.1.1.1.xml", "example_req_cepces_v0.3.13_kerberos.xml",
-    "example_req_cepces_v0.3.17_kerberos.xml", "example_req_go-ces_testdata.xml",
-    "example_req_filter_oids_versions.xml", "example_req_filter_2008r2_client.xml",
-    "example_req_spec_mde2_4.2.1.3_onpremise.xml",
-    "example_req_cepces_v0.3.17_usernamepassword.xml",
-))
-def test_requests_of_clients(real, shared, name):
-    """Requests that clients sent: answered, whatever the filter says."""
-    server, _ = real
-    with open(os.path.join(shared, "..", "messages", name), "rb") as file:
-        body = file.read()
-    soap.check_answer(soap.send(server, body))
+# Every request of the collection, and what its index, or its name, says of the answer: the templates
+# of "everything", those that versions or OIDs leave, or a fault. What authenticates is httpd's
+# Basic here, so a Security header says nothing.
+EVERYTHING, NO_VERSIONS, FILTERED = "everything", "no versions", "filtered"
+SENDER = ("Sender", None)
+REQUESTS = {
+    "messages/example_req_bad_client_empty.xml": SENDER,
+    "messages/example_req_bad_client_missing.xml": SENDER,
+    "messages/example_req_bad_client_nil.xml": SENDER,
+    "messages/example_req_bad_empty_body.xml": SENDER,
+    "messages/example_req_bad_mustunderstand.xml": ("MustUnderstand", None),
+    "messages/example_req_cepces_v0.3.13_kerberos.xml": NO_VERSIONS,
+    "messages/example_req_cepces_v0.3.17_kerberos.xml": EVERYTHING,
+    "messages/example_req_cepces_v0.3.17_usernamepassword.xml": EVERYTHING,
+    "messages/example_req_filter_2008r2_client.xml": NO_VERSIONS,
+    "messages/example_req_filter_oids_versions.xml": FILTERED,
+    "messages/example_req_go-ces_testdata.xml": NO_VERSIONS,
+    # A token would be the credential; here it is not, so it is passed over.
+    "messages/example_req_spec_mde2_4.2.1.1_federated.xml": NO_VERSIONS,
+    "messages/example_req_spec_mde2_4.2.1.2_certificate.xml": NO_VERSIONS,
+    "messages/example_req_spec_mde2_4.2.1.3_onpremise.xml": NO_VERSIONS,
+    "messages/example_req_spec_mde_4.2.1_as_printed.xml": SENDER,  # a prefix is not declared
+    "messages/example_req_spec_mde_4.2.1_repaired.xml": SENDER,  # Client, with a capital C
+    "messages/example_req_spec_xcep_4.1.1.1.xml": NO_VERSIONS,
+    "messages/example_req_spec_xcep_4.1.2.1_as_printed.xml": SENDER,  # its date is none
+    "messages/example_req_spec_xcep_4.1.2.1_repaired.xml": NO_VERSIONS,
+    "data/xcep_requests/bad-elements.xml": SENDER,
+    "data/xcep_requests/cepces-new-version-0.xml": EVERYTHING,
+    "data/xcep_requests/cepces-username-token.xml": EVERYTHING,
+    "data/xcep_requests/empty-body.xml": SENDER,
+    "data/xcep_requests/mde2-4.2.1.3-onpremise.xml": NO_VERSIONS,
+    "data/xcep_requests/xcep-4.1.1.1-as-printed.xml": NO_VERSIONS,
+    "data/xcep_requests/xcep-4.1.2.1.fixed.xml": NO_VERSIONS,
+}
 
 
-@pytest.mark.parametrize("name", (
-    "example_req_bad_client_nil.xml", "example_req_bad_client_missing.xml",
-    "example_req_bad_client_empty.xml", "example_req_bad_empty_body.xml",
-    "example_req_bad_mustunderstand.xml",
-))
-def test_bad_requests(real, shared, name):
+def test_every_reference_request_has_an_expectation(shared):
+    top = os.path.dirname(shared)
+    found = {os.path.join(folder, name) for folder in ("messages", "data/xcep_requests")
+             for name in os.listdir(os.path.join(top, folder))
+             if folder != "messages" or name.startswith("example_req_")}
+    assert found == set(REQUESTS)
+    with open(os.path.join(shared, "xcep_index.json"), encoding="utf-8") as file:
+        rows = [row for row in json.load(file) if row["file"].startswith("xcep_requests/")]
+    for row in rows:  # the index says a fault or an answer; so do we
+        assert bool(re.search(r"SOAP \w*\s?fault", row["expect"])) == \
+            isinstance(REQUESTS["data/" + row["file"]], tuple), row
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_reference_request(real, shared, name):
+    """Each gets the answer that the collection says, for its own message ID."""
     server, _ = real
-    with open(os.path.join(shared, "..", "messages", name), "rb") as file:
+    with open(os.path.join(os.path.dirname(shared), name), "rb") as file:
         body = file.read()
-    response = soap.send(server, body)
-    assert response.status == 500
-    assert soap.validate(response.body) == []
-    assert soap.parse(response.body)["fault"]
+    expected = REQUESTS[name]
+    found = re.search(rb"<(?:\w+:)?MessageID[^>]*>\s*([^<]*?)\s*<", body)
+    message_id = found.group(1).decode() if found else None
+    response = soap.send(server, body, user="ea", password="ea-password")
+    if isinstance(expected, tuple):
+        readable = "as_printed" not in name or "mde_" not in name
+        soap.check_fault(response, *expected, message_id if readable else None)
+        return
+    model = soap.check_answer(response, message_id)
+    offered = set(model["policies"] or ())
+    everything = set(ask(server, "ea")["policies"])
+    if expected == EVERYTHING:
+        assert offered == everything
+    elif expected == NO_VERSIONS:  # templates that need a client newer than version 3 are left out
+        other = soap.send(server, soap.build(request_filter=None), "ea", "ea-password")
+        assert offered == set(soap.check_answer(other)["policies"]) and offered <= everything
+        assert len(offered) > 20
+    else:
+        wanted = {node.text.strip() for node in etree.fromstring(body).iter(
+            "{%s}oid" % soap.NS["x"])}
+        assert wanted and all(model["policies"][cn]["policyOIDReference"][0] in wanted
+                              for cn in offered)
