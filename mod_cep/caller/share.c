@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* FNV-1a: all octets count in all bits, so that RIDs in a row fall apart. */
+/* FNV-1a, and the end of MurmurHash3, so that RIDs in a row fall apart evenly. */
 static apr_uint32_t hash(const void *data, size_t length)
 {
     const unsigned char *octets = data;
@@ -13,7 +13,8 @@ static apr_uint32_t hash(const void *data, size_t length)
 
     for (size_t i = 0; i < length; i++)
         value = (value ^ octets[i]) * 16777619u;
-    /* its low bits alone know little of the high ones */
+    value = (value ^ value >> 16) * 0x85ebca6bu;
+    value = (value ^ value >> 13) * 0xc2b2ae35u;
     return value ^ value >> 16;
 }
 

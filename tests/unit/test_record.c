@@ -80,11 +80,37 @@ static void a_caller_comes_back(void **state)
         assert_string_equal(out.caller->dn, "CN=alice,DC=corp");
         assert_string_equal(out.caller->account, "alice");
         assert_true(out.found_at == in.found_at);
+        assert_memory_equal(&out.caller->sid, &in.caller->sid, sizeof(in.caller->sid));
         assert_int_equal(out.caller->token.count, in.caller->token.count);
         for (int s = 0; s < out.caller->token.count; s++)
             assert_int_equal(cep_sid_compare(&out.caller->token.sids[s], &in.caller->token.sids[s]),
                              0);
     }
+}
+
+/* Each caller has a share of his own that stays; neighbours are spread over all of them. */
+static void shares(void **state)
+{
+    struct cep_caller_record alice = some_caller(3), same = some_caller(900);
+    struct cep_sid domain;
+    int counts[8] = {0};
+
+    (void)state;
+    assert_int_equal(cep_caller_share(alice.caller, 0), 0);
+    assert_int_equal(cep_caller_share(alice.caller, 1), 0);
+    same.caller->account = "CORP\\alice";
+    assert_int_equal(cep_caller_share(alice.caller, 1000), cep_caller_share(same.caller, 1000));
+    /* computed elsewhere from its 28 octets: the same on every machine */
+    assert_int_equal(cep_caller_share(alice.caller, 1000000), 181938);
+    assert_true(cep_sid_parse(&domain, "S-1-5-21-1-2-3"));
+    for (unsigned long rid = 1000; rid < 9000; rid++) {
+        assert_true(cep_sid_append_rid(&same.caller->sid, &domain, rid));
+        counts[cep_caller_share(same.caller, 8)]++;
+    }
+    for (int i = 0; i < 8; i++)
+        assert_in_range(counts[i], 900, 1100);
+    memset(&same.caller->sid, 0, sizeof(same.caller->sid)); /* no account: by his name */
+    assert_int_equal(cep_caller_share(same.caller, 1000000), 328813);
 }
 
 static void a_thousand_groups_are_small(void **state)
@@ -174,9 +200,10 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_pool, drop_pool)
     const struct CMUnitTest tests[] = {
-        TEST(a_caller_comes_back),  TEST(a_thousand_groups_are_small),
-        TEST(nobody_comes_back),    TEST(only_for_whom_it_was_made),
-        TEST(every_damage_is_seen), TEST(good_digests_prove_nothing),
+        TEST(a_caller_comes_back),         TEST(shares),
+        TEST(a_thousand_groups_are_small), TEST(nobody_comes_back),
+        TEST(only_for_whom_it_was_made),   TEST(every_damage_is_seen),
+        TEST(good_digests_prove_nothing),
     };
 
     apr_initialize();
