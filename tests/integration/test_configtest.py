@@ -107,6 +107,46 @@ WRONG = [
     ("mapping by mail", [directory(FILE), location_section(
         extra=("CEPCertificateMapping sid mail",))],
      "CEPCertificateMapping: mail is none of sid, altsecid, upn and dns"),
+    ("next update in no time", [directory(FILE), location_section(
+        extra=("CEPNextUpdate 8 -1",))], "CEPNextUpdate: the spread must be"),
+    ("next update spread over a year and an hour", [directory(FILE), location_section(
+        extra=("CEPNextUpdate 8 8753",))], "CEPNextUpdate: the spread must be"),
+    ("name in no language", [directory(FILE), location_section(
+        extra=('CEPPolicyName "Richtlinie" de_CH',))], "CEPPolicyName: de_CH is no language tag"),
+    ("name in a language of nine letters", [directory(FILE), location_section(
+        extra=('CEPPolicyName "Richtlinie" abcdefghi',))], "is no language tag"),
+    ("name in half a language", [directory(FILE), location_section(
+        extra=('CEPPolicyName "Richtlinie" de-',))], "CEPPolicyName: de- is no language tag"),
+    ("templates without a name", [directory(FILE), location_section(
+        extra=("CEPTemplates",))], "CEPTemplates requires at least one argument"),
+    ("the exclusion of nothing", [directory(FILE), location_section(extra=("CEPTemplates !",))],
+     "CEPTemplates: ! names nothing"),
+    ("a template in and out", [directory(FILE), location_section(
+        extra=("CEPTemplates User Corp*", "CEPTemplates !corp*"))],
+     "CEPTemplates: !corp* is both included and excluded"),
+    ("a template of control characters", [directory(FILE), location_section(
+        extra=('CEPTemplates "a\tb"',))], "holds control characters"),
+    ("a template that is too long", [directory(FILE), location_section(
+        extra=("CEPTemplates " + 1025 * "a",))], "is longer than the name of any template"),
+    ("rights to read", [directory(FILE), location_section(extra=("CEPTemplateRights read",))],
+     "CEPTemplateRights must be enroll or autoenroll"),
+    ("a generous filter", [directory(FILE), location_section(
+        extra=("CEPVersionFilter generous",))], "CEPVersionFilter must be spec or lenient"),
+    ("version 0", [directory(FILE), location_section(extra=("CEPMaxVersion 0",))],
+     "CEPMaxVersion must be"),
+    ("version 16", [directory(FILE), location_section(extra=("CEPMaxVersion 16",))],
+     "CEPMaxVersion must be"),
+    ("renewal perhaps", [directory(FILE), location_section(
+        extra=("CEPKeyBasedRenewal perhaps",))], "On or Off"),
+    ("renewal by Kerberos", [directory(FILE), location_section(
+        auth=False, extra=("CEPKeyBasedRenewal On", "AuthType GSSAPI", "Require valid-user"))],
+     "CEP0130: CEPKeyBasedRenewal On at "),
+    ("renewal by Kerberos, said before", [directory(FILE), location_section(
+        auth=False, extra=("AuthType negotiate", "Require valid-user", "CEPKeyBasedRenewal on"))],
+     "and AuthType negotiate do not go together"),
+    ("renewal with a PAC", [directory(FILE), location_section(
+        extra=("CEPKeyBasedRenewal On", "CEPRequirePAC On"))],
+     "and CEPRequirePAC On would refuse everybody"),
     ("cache directory in a host", [directory(FILE), "CEPCacheDir /tmp"], "CEPCacheDir"),
 ]
 
@@ -124,6 +164,14 @@ RIGHT = [
     ("no PAC wanted", [directory(FILE), location_section(extra=("CEPRequirePAC Off",))]),
     ("all mappings, in any order and case", [directory(FILE), location_section(
         extra=("CEPCertificateMapping DNS upn AltSecId sid sid",))]),
+    ("limits of a view", [directory(FILE), location_section(extra=(
+        "CEPNextUpdate 1 8759", "CEPMaxVersion 15", "CEPTemplates " + 1024 * "a",
+        "CEPTemplates !" + 1024 * "b", 'CEPPolicyName "Name" abcdefgh-12345678'))]),
+    ("no renewal by Kerberos", [directory(FILE), location_section(
+        auth=False, extra=("CEPKeyBasedRenewal Off", "AuthType GSSAPI", "Require valid-user"))]),
+    ("renewal here, Kerberos there", [directory(FILE), location_section(
+        extra=("CEPKeyBasedRenewal On",)), location_section("/kerberos", auth=False, extra=(
+            "AuthType GSSAPI", "Require valid-user"))]),
     ("inherited", ["CEPPolicy corp", directory(FILE), location_section(directory=None)]),
 ]
 
@@ -133,7 +181,7 @@ RIGHT = [
 def test_wrong(make_httpd, sections, sentence):
     server = make_httpd()
     server.configure(*sections)
-    server.log.allow("CEP0101", "CEP0102")  # configtest may write to the log as well
+    server.log.allow("CEP0101", "CEP0102", "CEP0130")  # configtest may write to the log as well
     status, output = server.configtest()
     assert status != 0, "accepted: " + output
     assert sentence in output + server.log.tail(), output

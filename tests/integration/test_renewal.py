@@ -5,7 +5,7 @@ These mistakes were made, one at a time, and each was caught: templates without 
 all URIs of a CA listed; renewalOnly as the directory has it; a CA without such a URI kept;
 permissions by the caller's rights; the owner's account not looked at; a SID that nobody has taken
 for no account; only the newest certificate of a CA counted; any CA that mod_ssl trusts taken for a
-listed one; a certificate that only NTAuthCertificates stands for answered while the directory is
+listed one; a SID not looked up where other mappings are configured; a certificate that only NTAuthCertificates stands for answered while the directory is
 down; CEPKeyBasedRenewal ignored.
 """
 
@@ -229,7 +229,10 @@ def test_disabled_by_a_mapping_that_is_switched_on(server, people, directory):
     # its UPN stands for nobody where names are not believed
     model = soap.check_answer(send(server, people.disabled_upn, KBR))
     assert compare(model, expected(directory)) == []
-    check_refused(send(server, people.clients["disabled"], UPN))  # the SID counts in any case
+    # the SID counts in any case
+    check_refused(send(server, people.clients["disabled"], UPN))
+    model = soap.check_answer(send(server, people.clients["alice"], UPN))
+    assert compare(model, expected(directory)) == []
 
 
 @pytest.mark.parametrize("client", ["workgroup", "before the CA's renewal", "alice"])

@@ -12,6 +12,7 @@ import re
 import time
 
 import pytest
+import security_descriptor as sd
 
 from cep_env import SAMPLE, evaluator, ldif, soap
 from cep_env.evaluator import View, compare
@@ -43,9 +44,9 @@ def view_of(path):
     return View(*words.pop("names", ()), **words)
 
 
-def start(server, *sections):
-    with open(SAMPLE, encoding="utf-8") as file:
-        copy = server.write("policy.ldif", file.read())
+def start(server, *sections, entries=None):
+    copy = server.path("policy.ldif")
+    ldif.write(copy, entries or ldif.read(SAMPLE))
     server.configure(directory_section("file:" + copy), *sections)
     server.start()
     return server.wait_for_policy()
@@ -81,6 +82,20 @@ def test_these_views_differ(sample_directory):
     assert "CorpUser" not in shown("/both") | shown("/auto-names")
     assert all(policy["autoEnroll"] for policy in sample_directory.answer(
         "WS01$", view=view_of("/auto"))["policies"].values())
+
+
+@pytest.mark.parametrize("rights", [("Enroll",), ("AutoEnroll",), ("Enroll", "AutoEnroll")],
+                         ids="+".join)
+def test_autoenroll_is_both_rights(make_httpd, rights):
+    entries = ldif.read(SAMPLE)
+    dacl = "".join("(OA;;CR;%s;;AU)" % right for right in rights)
+    ldif.find(entries, "CorpUser", "pKICertificateTemplate").set(
+        "nTSecurityDescriptor", sd.from_sddl("O:SYG:SYD:" + dacl).to_bytes())
+    server = start(make_httpd(), location_section("/all"), location_section(
+        "/auto", extra=INSTANCES["/auto"][0]), entries=entries)
+    for path, needed in (("/all", {"Enroll"}), ("/auto", {"Enroll", "AutoEnroll"})):
+        shown = ask(server, path, "dave")["policies"]
+        assert set(shown or ()) == ({"CorpUser"} if needed <= set(rights) else set())
 
 
 def test_nothing_shown_is_an_answer(views):
