@@ -21,7 +21,7 @@ import pac_seeds  # noqa: E402
 
 # The instances: where the caller's SIDs may come from.
 TICKET, EITHER, DIRECTORY, UNMARKED = "/ticket", "/either", "/directory", "/unmarked"
-PASSWORD, LOCAL, SESSION = "/password", "/local", "/session"
+PASSWORD, LOCAL, SESSION, RENEWAL = "/password", "/local", "/session", "/renewal"
 CALLERS = ("alice", "bob", "carol", "dave", "frank", "grace", "heidi", "WS01$", "DC1$")
 SERVICE = "CN=http-cep,CN=Users,DC=corp,DC=example"
 LOGON_INFO = "urn:mspac:logon-info"
@@ -54,6 +54,8 @@ def configure(server, ad):
         gssapi(ad, LOCAL, listed, required, "GssapiLocalName On"),
         gssapi(ad, SESSION, listed, "GssapiUseSessions On", "Session On",
                "SessionCookieName cep path=/;secure"),
+        gssapi(ad, RENEWAL, listed),
+        '<LocationMatch "^%s$">\n    CEPKeyBasedRenewal On\n</LocationMatch>' % RENEWAL,
         server=("CEPTokenTTL 0", *("LoadModule %s_module %s/mod_%s.so" % (
             name, facts()["modules"], name) for name in MODULES)))
 
@@ -117,6 +119,17 @@ def test_required_but_not_handed_on(server, active_directory):
     response = ask(server, active_directory.kinit("alice"), UNMARKED)
     soap.check_fault(response, "Sender", "FailedAuthentication", "urn:same")
     assert "GssapiNameAttributes json" in server.log.find("CEP0608")[-1].text
+
+
+@needs_module
+def test_no_key_based_renewal(server, active_directory):
+    """Where configtest cannot see it, because two sections say the two things."""
+    server.log.expect("CEP0640")
+    marker = server.log.marker()
+    response = ask(server, active_directory.kinit("alice"), RENEWAL)
+    soap.check_fault(response, "Sender", "FailedAuthentication", "urn:same")
+    assert "user alice@" in server.log.find("CEP0640")[-1].text
+    assert not server.log.find("CEP0600", marker)
 
 
 @needs_module
