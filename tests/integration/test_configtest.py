@@ -168,10 +168,10 @@ RIGHT = [
         "CEPNextUpdate 1 8759", "CEPMaxVersion 15", "CEPTemplates " + 1024 * "a",
         "CEPTemplates !" + 1024 * "b", 'CEPPolicyName "Name" abcdefgh-12345678'))]),
     ("no renewal by Kerberos", [directory(FILE), location_section(
-        auth=False, extra=("CEPKeyBasedRenewal Off", "AuthType GSSAPI", "Require valid-user"))]),
+        auth=False, extra=("CEPKeyBasedRenewal Off", "AuthType Negotiate", "Require valid-user"))]),
     ("renewal here, Kerberos there", [directory(FILE), location_section(
         extra=("CEPKeyBasedRenewal On",)), location_section("/kerberos", auth=False, extra=(
-            "AuthType GSSAPI", "Require valid-user"))]),
+            "AuthType Negotiate", "Require valid-user"))]),
     ("inherited", ["CEPPolicy corp", directory(FILE), location_section(directory=None)]),
 ]
 
