@@ -29,7 +29,7 @@ from test_certificate import (  # noqa: E402
 
 RENEWAL = View(renewal=True)
 KBR, PLAIN, UPN, NARROW, OTHER_WAY = "/kbr", "/plain", "/upn", "/narrow", "/other-way"
-USER = "/kbr-user"
+USER, TOKEN = "/kbr-user", "/kbr-token"
 ON = "CEPKeyBasedRenewal On"
 
 
@@ -133,7 +133,11 @@ def start(server, people, url=None, server_wide=("CEPTokenTTL 0",), extra=()):
     ssl_only = "Require ssl-verify-client"
     server.require = free_port()
     server.configure(directory_section(url or "file:" + path, extra=extra),
-                     location_section(), location_section(USER, extra=(ON,)), server=server_wide)
+                     location_section(), location_section(USER, extra=(ON,)),
+                     location_section(TOKEN, auth=False, extra=(
+                         ON, "AuthType CEP", "CEPAuthProvider file",
+                         'AuthUserFile "${ROOT}/users"', "Require valid-user")),
+                     server=server_wide)
     add_hosts(server, virtual_host(
         server, server.require, "require", cas, "CEPTemplateRights autoenroll",
         location(KBR, ON, ssl_only),
@@ -192,6 +196,25 @@ def test_nothing_leads_to_a_new_certificate(server, people):
 def test_user_names(server, directory, user):
     model = soap.check_answer(soap.send(server, user=user, path=USER))
     assert compare(model, expected(directory)) == []
+
+
+def with_token(user, password=None):
+    """As a Windows client sends it: the password in the message, and no HTTP authentication."""
+    return soap.build(headers=(
+        '<o:Security s:mustUnderstand="1" xmlns:o="%(o)s"><o:UsernameToken><o:Username>%(user)s'
+        "</o:Username><o:Password>%(password)s</o:Password></o:UsernameToken></o:Security>") %
+        dict(soap.NS, user=user, password=password or user + "-password"))
+
+
+def test_passwords_in_the_message(server, directory):
+    def ask(body):
+        return soap.send(server, body, user=None, path=TOKEN)
+
+    model = soap.check_answer(ask(with_token("dave")))
+    assert compare(model, expected(directory)) == []
+    check_refused(ask(with_token("erin")))
+    server.log.allow("CEP06[0-9]+", "AH01617")
+    check_refused(ask(with_token("dave", "wrong")))
 
 
 NOBODY = ("disabled", "disabled, by altSecurityIdentities", "deleted", "two accounts",
