@@ -10,6 +10,7 @@
 #include "util_filter.h"
 
 #include "cep_caller.h"
+#include "cep_guesses.h"
 #include "cep_refresh.h"
 #include "cep_store.h"
 #include "cep_xcep.h"
@@ -27,10 +28,13 @@ APLOG_USE_MODULE(cep);
 #define CEP_DEFAULT_MAX_BODY         65536
 #define CEP_DEFAULT_NEXT_UPDATE      8
 #define CEP_MAX_NEXT_UPDATE          8760 /* hours of a year */
+#define CEP_DEFAULT_AUTH_FAILURES    3
+#define CEP_DEFAULT_AUTH_WINDOW      apr_time_from_sec(30 * 60)
 #define CEP_DEFAULT_TOKEN_TTL        apr_time_from_sec(10 * 60)
 
 struct cep_drive;   /* a directory's refresh: background.c */
 struct cep_tokens;  /* the cache of callers: tokens.c */
+struct cep_guesses; /* the count of wrong passwords: guesses.c */
 struct cep_callers; /* a process's connections for finding callers: callers.c */
 
 /* One <CEPDirectory>: as configured, and what a process keeps for it. */
@@ -54,6 +58,7 @@ struct cep_server_config {
     apr_array_header_t *sources; /* struct cep_source * */
     struct cep_source *section;  /* the <CEPDirectory> that is being read */
     struct cep_tokens *tokens;
+    struct cep_guesses *guesses; /* set in post_config */
 };
 
 /* policyFriendlyName in a language; NULL: in all that no other name is for. */
@@ -79,6 +84,8 @@ struct cep_dir_config {
     int require_pac;
     int certificate_mapping;            /* CEP_MAP_* */
     apr_array_header_t *auth_providers; /* of username.c */
+    int auth_failures;                  /* 0: off */
+    apr_interval_time_t auth_window;    /* set with auth_failures */
     apr_off_t max_body;
 };
 
@@ -184,9 +191,26 @@ int cep_incoming_read(request_rec *r, const struct cep_dir_config *conf,
 /* The MessageID of what has been read so far, or NULL. */
 const char *cep_incoming_message_id(request_rec *r);
 
+/* guesses.c: the count of wrong passwords, for all children and over graceful restarts */
+int cep_guesses_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
+int cep_guesses_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+void cep_guesses_child_init(apr_pool_t *pchild, server_rec *s);
+struct cep_guesses *cep_guesses_of(request_rec *r); /* NULL, and the log says why */
+int cep_guesses_attempt(struct cep_guess_attempt *attempt, const struct cep_guesses *guesses,
+                        request_rec *r, const struct cep_dir_config *conf, const char *account);
+/* BUSY also where nothing can be said. */
+enum cep_guess_verdict cep_guesses_admit(request_rec *r, struct cep_guesses *guesses,
+                                         const struct cep_guess_attempt *attempt);
+/* After ADMITTED; took: how long the provider needed. As cep_guesses_end(). */
+enum cep_guess_verdict cep_guesses_settle(request_rec *r, struct cep_guesses *guesses,
+                                          const struct cep_guess_attempt *attempt,
+                                          enum cep_guess_outcome outcome, apr_interval_time_t took);
+void cep_guesses_keep_pace(request_rec *r, struct cep_guesses *guesses, apr_time_t begun);
+
 /* username.c: AuthType CEP */
 const char *cep_username_add_provider(apr_array_header_t **providers, const char *name,
                                       apr_pool_t *pool); /* NULL, or what is wrong */
+int cep_username_has_default(void); /* 1: there is a provider where none is named */
 int cep_username_check_authn(request_rec *r);
 
 /*

@@ -24,10 +24,13 @@ static void register_hooks(apr_pool_t *p)
 
     (void)p;
     ap_hook_pre_config(cep_tokens_pre_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_pre_config(cep_guesses_pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     /* check_config is the last hook that apachectl configtest runs. */
     ap_hook_check_config(cep_check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(cep_background_post_config, NULL, before_watchdog, APR_HOOK_MIDDLE);
     ap_hook_post_config(cep_warnings_post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(cep_guesses_post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(cep_guesses_child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(cep_background_child_init, NULL, NULL, APR_HOOK_MIDDLE);
     /* PER_CONF: a sub-request into another location is not let in by what its parent may. */
     ap_hook_check_authn(cep_username_check_authn, NULL, NULL, APR_HOOK_MIDDLE,

@@ -108,14 +108,14 @@ static const char *check_source(const struct cep_source *source, apr_pool_t *poo
 
 /*
  * 1 when `directive` stands in the virtual host, or (host NULL) outside of all virtual hosts; with
- * just these arguments when they are not NULL.
+ * just these arguments, in any case, when they are not NULL.
  */
 static int stands_in(const ap_directive_t *host, const char *directive, const char *args)
 {
     const ap_directive_t *node = host ? host->first_child : ap_conftree;
 
     for (; node; node = cep_conf_next(node, host, 0)) {
-        if (cep_conf_is(node, directive) && (!args || !strcmp(node->args, args)))
+        if (cep_conf_is(node, directive) && (!args || !ap_cstr_casecmp(node->args, args)))
             return 1;
     }
     return 0;
@@ -166,6 +166,27 @@ static int check_renewal(apr_pool_t *ptemp, server_rec *s)
     return faults;
 }
 
+/* The same about AuthType CEP: CEP0110. */
+static const char *check_username(const ap_directive_t *node, apr_pool_t *pool)
+{
+    const char *rest = node->args, *argument = ap_getword_conf(pool, &rest);
+    const ap_directive_t *host = cep_conf_host(node);
+    int is_type = cep_conf_is(node, "AuthType");
+
+    if (is_type && !ap_cstr_casecmp(argument, CEP_AUTH_TYPE) &&
+        !stands_in(host, "CEPAuthProvider", NULL) && !stands_in(NULL, "CEPAuthProvider", NULL) &&
+        !cep_username_has_default())
+        return apr_psprintf(pool,
+                            "AuthType CEP at %s:%d needs CEPAuthProvider: the default is file, and "
+                            "mod_authn_file is not loaded",
+                            node->filename, node->line_num);
+    if ((cep_conf_is(node, "CEPAuthProvider") || cep_conf_is(node, "CEPAuthFailures")) &&
+        !stands_in(host, "AuthType", CEP_AUTH_TYPE) && !stands_in(NULL, "AuthType", CEP_AUTH_TYPE))
+        return apr_psprintf(pool, "%s at %s:%d is of no use without AuthType CEP", node->directive,
+                            node->filename, node->line_num);
+    return NULL;
+}
+
 int cep_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     const struct cep_server_config *conf = ap_get_module_config(s->module_config, &cep_module);
@@ -189,6 +210,11 @@ int cep_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
 
         if (wrong) {
             ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, s, "CEP0102: %s", wrong);
+            faults++;
+        }
+        wrong = check_username(node, ptemp);
+        if (wrong) {
+            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, s, "CEP0110: %s", wrong);
             faults++;
         }
     }

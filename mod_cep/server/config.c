@@ -46,6 +46,7 @@ void *cep_create_dir_config(apr_pool_t *p, char *dir)
     conf->localized_names = CEP_UNSET;
     conf->require_pac = CEP_UNSET;
     conf->certificate_mapping = CEP_UNSET;
+    conf->auth_failures = CEP_UNSET;
     conf->max_body = CEP_UNSET;
     return conf;
 }
@@ -75,6 +76,8 @@ void *cep_merge_dir_config(apr_pool_t *p, void *base_conf, void *add_conf)
     MERGE_NUMBER(localized_names);
     MERGE_NUMBER(require_pac);
     MERGE_NUMBER(certificate_mapping);
+    MERGE_NUMBER(auth_failures);
+    merged->auth_window = add->auth_failures != CEP_UNSET ? add->auth_window : base->auth_window;
     MERGE_NUMBER(max_body);
     return merged;
 }

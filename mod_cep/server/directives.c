@@ -582,6 +582,25 @@ static const char *add_auth_provider(cmd_parms *cmd, void *conf, const char *arg
                                      cmd->pool);
 }
 
+static const char *set_auth_failures(cmd_parms *cmd, void *dir, const char *number,
+                                     const char *window)
+{
+    struct cep_dir_config *conf = dir;
+    char *end;
+    apr_int64_t failures = apr_strtoi64(number, &end, 10);
+
+    if (!window && !ap_cstr_casecmp(number, "off")) {
+        conf->auth_failures = 0;
+        return NULL;
+    }
+    if (!window || !apr_isdigit(*number) || *end || failures < 1 || failures > 1000)
+        return "CEPAuthFailures needs a number from 1 to 1000 and a time, such as "
+               "CEPAuthFailures 3 30m, or off";
+    conf->auth_failures = (int)failures;
+    return parse_duration(cmd, window, apr_time_from_sec(1), CEP_GUESSES_MAX_WINDOW,
+                          &conf->auth_window);
+}
+
 static const char *set_max_body(cmd_parms *cmd, void *conf, const char *arg)
 {
     char *end;
@@ -660,6 +679,9 @@ const command_rec cep_directives[] = {
                       "dns"),
     AP_INIT_ITERATE("CEPAuthProvider", add_auth_provider, NULL, INSTANCE,
                     "with AuthType CEP: who checks user name and password, as AuthBasicProvider"),
+    AP_INIT_TAKE12("CEPAuthFailures", set_auth_failures, NULL, INSTANCE,
+                   "with AuthType CEP: wrong passwords per account, and the time that must pass "
+                   "without one before they are forgotten; or off"),
     AP_INIT_TAKE1("CEPMaxRequestBody", set_max_body, NULL, INSTANCE,
                   "the largest request body in octets"),
     {.name = NULL}};

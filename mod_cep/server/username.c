@@ -33,6 +33,11 @@ static const authn_provider *find_provider(const char *name)
     return ap_lookup_provider(AUTHN_PROVIDER_GROUP, name, AUTHN_PROVIDER_VERSION);
 }
 
+int cep_username_has_default(void)
+{
+    return find_provider(DEFAULT_PROVIDER) != NULL;
+}
+
 const char *cep_username_add_provider(apr_array_header_t **providers, const char *name,
                                       apr_pool_t *pool)
 {
@@ -114,6 +119,7 @@ static int no_token(request_rec *r, const struct cep_request *request)
     return refuse(r, &fault, 0);
 }
 
+/* The same octets for all, whatever is wrong. */
 static int refuse_user(request_rec *r, const struct cep_request *request, const char *why)
 {
     const struct cep_fault fault = {.code = CEP_FAULT_FAILED_AUTHENTICATION,
@@ -133,6 +139,77 @@ static int cannot_tell(request_rec *r, const struct cep_request *request)
     return refuse(r, &fault, RETRY);
 }
 
+static int end(request_rec *r, const struct cep_request *request, authn_status verdict)
+{
+    switch (verdict) {
+    case AUTH_GRANTED: return OK;
+    case AUTH_USER_NOT_FOUND: return refuse_user(r, request, "no provider knows the name");
+    case AUTH_GENERAL_ERROR:
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "CEP0623: the password of user %s cannot be checked; the provider says why "
+                      "before this line",
+                      ap_escape_logitem(r->pool, r->user));
+        return cannot_tell(r, request);
+    default: return refuse_user(r, request, "wrong password");
+    }
+}
+
+static void tell_locked(request_rec *r, const char *user, enum cep_guess_verdict verdict)
+{
+    if (verdict == CEP_GUESS_ACCOUNT_LOCKED)
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                      "CEP0624: the last wrong password that CEPAuthFailures allows came for user "
+                      "%s: all are refused for that account until the time has passed",
+                      ap_escape_logitem(r->pool, user));
+    else if (verdict == CEP_GUESS_ADDRESS_LOCKED)
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                      "CEP0625: as many wrong passwords as CEPAuthFailures allows came from "
+                      "address %s: further ones are refused for a while",
+                      r->useragent_ip);
+}
+
+static enum cep_guess_outcome outcome_of(authn_status verdict)
+{
+    if (verdict == AUTH_GRANTED)
+        return CEP_GUESS_RIGHT;
+    return verdict == AUTH_GENERAL_ERROR ? CEP_GUESS_UNDECIDED : CEP_GUESS_WRONG;
+}
+
+/* ask(), and count. */
+static int ask_counted(request_rec *r, const struct cep_dir_config *conf,
+                       const struct cep_request *request, const struct cep_name *name)
+{
+    struct cep_guesses *guesses = cep_guesses_of(r);
+    struct cep_guess_attempt attempt;
+    apr_time_t begun = cep_monotonic(), asked;
+    const char *user = r->user; /* a provider may put another in its place */
+    enum cep_guess_verdict verdict;
+    enum cep_guess_outcome outcome;
+    authn_status status;
+
+    if (!guesses || !cep_guesses_attempt(&attempt, guesses, r, conf, name->account))
+        return cannot_tell(r, request);
+    verdict = cep_guesses_admit(r, guesses, &attempt);
+    if (verdict == CEP_GUESS_BUSY)
+        return cannot_tell(r, request);
+    if (verdict != CEP_GUESS_ADMITTED) {
+        cep_guesses_keep_pace(r, guesses, begun);
+        return refuse_user(r, request,
+                           verdict == CEP_GUESS_ACCOUNT_LOCKED ? "too many wrong passwords for it"
+                           : verdict == CEP_GUESS_ADDRESS_LOCKED
+                               ? "too many wrong passwords from its address"
+                               : "there is no room to count its wrong passwords");
+    }
+    asked = cep_monotonic();
+    status = ask(r, conf, name, request->token.password);
+    outcome = outcome_of(status);
+    verdict = cep_guesses_settle(r, guesses, &attempt, outcome, cep_monotonic() - asked);
+    tell_locked(r, user, verdict);
+    if (outcome == CEP_GUESS_WRONG)
+        cep_guesses_keep_pace(r, guesses, asked);
+    return end(r, request, status);
+}
+
 /* OK: r->user is authenticated. DONE: a fault was sent. */
 static int authenticate(request_rec *r, const struct cep_dir_config *conf,
                         const struct cep_request *request)
@@ -147,17 +224,9 @@ static int authenticate(request_rec *r, const struct cep_dir_config *conf,
     problem = cep_name_parse(&name, r->user, r->pool);
     if (problem)
         return refuse_user(r, request, problem);
-    switch (ask(r, conf, &name, token->password)) {
-    case AUTH_GRANTED: return OK;
-    case AUTH_USER_NOT_FOUND: return refuse_user(r, request, "no provider knows the user");
-    case AUTH_GENERAL_ERROR:
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      "CEP0623: the password of user %s cannot be checked: see what the provider "
-                      "says before this line",
-                      ap_escape_logitem(r->pool, r->user));
-        return cannot_tell(r, request);
-    default: return refuse_user(r, request, "wrong password");
-    }
+    if (conf->auth_failures == 0)
+        return end(r, request, ask(r, conf, &name, token->password));
+    return ask_counted(r, conf, request, &name);
 }
 
 int cep_username_check_authn(request_rec *r)
