@@ -75,10 +75,12 @@ enum cep_guess_outcome {
     CEP_GUESS_UNDECIDED /* nobody could tell: not counted */
 };
 
-/* ADMITTED; or, of a wrong one that was the last allowed, what is locked by it. */
-enum cep_guess_verdict cep_guesses_end(struct cep_guess_table *table,
-                                       const struct cep_guess_attempt *attempt,
-                                       enum cep_guess_outcome outcome, apr_time_t now);
+/* What a wrong attempt was the last one for. */
+enum { CEP_GUESS_LOCKS_ACCOUNT = 1, CEP_GUESS_LOCKS_ADDRESS = 2 };
+
+/* Returns CEP_GUESS_LOCKS_*, added up. */
+unsigned cep_guesses_end(struct cep_guess_table *table, const struct cep_guess_attempt *attempt,
+                         enum cep_guess_outcome outcome, apr_time_t now);
 
 /*
  * How long refusals take: as long as the slower ones of late. learn with what a refusal by the

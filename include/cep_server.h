@@ -202,9 +202,9 @@ int cep_guesses_attempt(struct cep_guess_attempt *attempt, const struct cep_gues
 enum cep_guess_verdict cep_guesses_admit(request_rec *r, struct cep_guesses *guesses,
                                          const struct cep_guess_attempt *attempt);
 /* After ADMITTED; took: how long the provider needed. As cep_guesses_end(). */
-enum cep_guess_verdict cep_guesses_settle(request_rec *r, struct cep_guesses *guesses,
-                                          const struct cep_guess_attempt *attempt,
-                                          enum cep_guess_outcome outcome, apr_interval_time_t took);
+unsigned cep_guesses_settle(request_rec *r, struct cep_guesses *guesses,
+                            const struct cep_guess_attempt *attempt, enum cep_guess_outcome outcome,
+                            apr_interval_time_t took);
 void cep_guesses_keep_pace(request_rec *r, struct cep_guesses *guesses, apr_time_t begun);
 
 /* username.c: AuthType CEP */

@@ -291,17 +291,17 @@ static int end_one(struct cep_guess_table *table, const struct cep_guess_key *ke
     return 0;
 }
 
-enum cep_guess_verdict cep_guesses_end(struct cep_guess_table *table,
-                                       const struct cep_guess_attempt *attempt,
-                                       enum cep_guess_outcome outcome, apr_time_t now)
+unsigned cep_guesses_end(struct cep_guess_table *table, const struct cep_guess_attempt *attempt,
+                         enum cep_guess_outcome outcome, apr_time_t now)
 {
     const struct rule account = account_rule(attempt), address = address_rule(attempt);
-    int account_full = end_one(table, &attempt->account, &account, outcome, now);
-    int address_full = end_one(table, &attempt->address, &address, outcome, now);
+    unsigned locks = 0;
 
-    if (account_full)
-        return CEP_GUESS_ACCOUNT_LOCKED;
-    return address_full ? CEP_GUESS_ADDRESS_LOCKED : CEP_GUESS_ADMITTED;
+    if (end_one(table, &attempt->account, &account, outcome, now))
+        locks |= CEP_GUESS_LOCKS_ACCOUNT;
+    if (end_one(table, &attempt->address, &address, outcome, now))
+        locks |= CEP_GUESS_LOCKS_ADDRESS;
+    return locks;
 }
 
 /* ---- pace ---- */

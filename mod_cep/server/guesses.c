@@ -169,20 +169,20 @@ enum cep_guess_verdict cep_guesses_admit(request_rec *r, struct cep_guesses *gue
     return verdict;
 }
 
-enum cep_guess_verdict cep_guesses_settle(request_rec *r, struct cep_guesses *guesses,
-                                          const struct cep_guess_attempt *attempt,
-                                          enum cep_guess_outcome outcome, apr_interval_time_t took)
+unsigned cep_guesses_settle(request_rec *r, struct cep_guesses *guesses,
+                            const struct cep_guess_attempt *attempt, enum cep_guess_outcome outcome,
+                            apr_interval_time_t took)
 {
-    enum cep_guess_verdict verdict;
+    unsigned locks;
 
     /* Then the attempt stays under way, which counts as a wrong one. */
     if (!lock(r, guesses))
-        return CEP_GUESS_ADMITTED;
-    verdict = cep_guesses_end(guesses->table, attempt, outcome, cep_monotonic());
+        return 0;
+    locks = cep_guesses_end(guesses->table, attempt, outcome, cep_monotonic());
     if (outcome == CEP_GUESS_WRONG)
         cep_guesses_learn_pace(guesses->table, took);
     unlock(guesses);
-    return verdict;
+    return locks;
 }
 
 /* Hold a refusal back until those that a provider makes would come. */

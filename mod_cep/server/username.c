@@ -154,14 +154,14 @@ static int end(request_rec *r, const struct cep_request *request, authn_status v
     }
 }
 
-static void tell_locked(request_rec *r, const char *user, enum cep_guess_verdict verdict)
+static void tell_locked(request_rec *r, const char *user, unsigned locks)
 {
-    if (verdict == CEP_GUESS_ACCOUNT_LOCKED)
+    if (locks & CEP_GUESS_LOCKS_ACCOUNT)
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
                       "CEP0624: the last wrong password that CEPAuthFailures allows came for user "
                       "%s: all are refused for that account until the time has passed",
                       ap_escape_logitem(r->pool, user));
-    else if (verdict == CEP_GUESS_ADDRESS_LOCKED)
+    if (locks & CEP_GUESS_LOCKS_ADDRESS)
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
                       "CEP0625: as many wrong passwords as CEPAuthFailures allows came from "
                       "address %s: further ones are refused for a while",
@@ -203,8 +203,8 @@ static int ask_counted(request_rec *r, const struct cep_dir_config *conf,
     asked = cep_monotonic();
     status = ask(r, conf, name, request->token.password);
     outcome = outcome_of(status);
-    verdict = cep_guesses_settle(r, guesses, &attempt, outcome, cep_monotonic() - asked);
-    tell_locked(r, user, verdict);
+    tell_locked(r, user,
+                cep_guesses_settle(r, guesses, &attempt, outcome, cep_monotonic() - asked));
     if (outcome == CEP_GUESS_WRONG)
         cep_guesses_keep_pace(r, guesses, asked);
     return end(r, request, status);

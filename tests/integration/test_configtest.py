@@ -23,6 +23,10 @@ def section(*lines):
     return directory(FILE, extra=lines)
 
 
+def username(*lines):
+    return location_section(auth=False, extra=("AuthType CEP", "Require valid-user") + lines)
+
+
 WRONG = [
     # the section itself
     ("no name", ["<CEPDirectory>\nCEPURL %s\n</CEPDirectory>" % FILE, LOCATION], "needs a name"),
@@ -147,6 +151,23 @@ WRONG = [
     ("renewal with a PAC", [directory(FILE), location_section(
         extra=("CEPKeyBasedRenewal On", "CEPRequirePAC On"))],
      "and CEPRequirePAC On would refuse everybody"),
+    # AuthType CEP
+    ("provider that is not there", [directory(FILE), username("CEPAuthProvider ldap2")],
+     'there is no provider "ldap2"'),
+    ("provider before its alias", [directory(FILE), username("CEPAuthProvider later"),
+                                   "AuthName x"], 'there is no provider "later"'),
+    ("provider for nobody", [directory(FILE), location_section(extra=("CEPAuthProvider file",))],
+     "CEPAuthProvider at"),
+    ("failures for nobody", [directory(FILE), location_section(extra=("CEPAuthFailures off",))],
+     "is of no use without AuthType CEP"),
+    ("no failures", [directory(FILE), username("CEPAuthFailures 0 30m")],
+     "needs a number from 1 to 1000"),
+    ("failures beyond the limit", [directory(FILE), username("CEPAuthFailures 1001 30m")],
+     "needs a number from 1 to 1000"),
+    ("failures without a window", [directory(FILE), username("CEPAuthFailures 3")],
+     "needs a number from 1 to 1000"),
+    ("short window", [directory(FILE), username("CEPAuthFailures 3 999ms")], "a time such as"),
+    ("long window", [directory(FILE), username("CEPAuthFailures 3 25h")], "a time such as"),
     ("cache directory in a host", [directory(FILE), "CEPCacheDir /tmp"], "CEPCacheDir"),
 ]
 
@@ -172,6 +193,12 @@ RIGHT = [
     ("renewal here, Kerberos there", [directory(FILE), location_section(
         extra=("CEPKeyBasedRenewal On",)), location_section("/kerberos", auth=False, extra=(
             "AuthType Negotiate", "Require valid-user"))]),
+    ("user name and password", [directory(FILE), username()]),
+    ("with all words", [directory(FILE), username("CEPAuthProvider file file",
+                                                  "CEPAuthFailures 1000 24h")]),
+    ("not counted", [directory(FILE), username("CEPAuthFailures OFF").replace(
+        "AuthType CEP", "AuthType cep")]),
+    ("provider inherited", ["CEPAuthProvider file", directory(FILE), username()]),
     ("inherited", ["CEPPolicy corp", directory(FILE), location_section(directory=None)]),
 ]
 
@@ -182,6 +209,7 @@ def test_wrong(make_httpd, sections, sentence):
     server = make_httpd()
     server.configure(*sections)
     server.log.allow("CEP0101", "CEP0102", "CEP0130")  # configtest may write to the log as well
+    server.log.allow("CEP0101", "CEP0102", "CEP0110")  # configtest may write to the log as well
     status, output = server.configtest()
     assert status != 0, "accepted: " + output
     assert sentence in output + server.log.tail(), output

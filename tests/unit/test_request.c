@@ -819,6 +819,111 @@ static void headers_that_must_be_understood(void **state)
     refuse(with_header("<o:Security/><o:Security/>"), CEP_FAULT_INVALID_SECURITY);
 }
 
+#define TYPE   "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0#"
+#define SECURE "<o:Security s:mustUnderstand='1'>"
+
+static const char *inside_token(const char *inside)
+{
+    return apr_pstrcat(pool, SECURE "<o:UsernameToken>", inside, "</o:UsernameToken></o:Security>",
+                       NULL);
+}
+
+static void token_is(const char *inside, const char *user, const char *password)
+{
+    struct cep_username_token read = take(with_header(inside_token(inside)))->token;
+
+    assert_null(read.problem);
+    assert_string_equal(read.user, user);
+    assert_string_equal(read.password, password);
+}
+
+static void no_token(const char *header, const char *problem)
+{
+    struct cep_username_token read = take(with_header(header))->token;
+
+    assert_null(read.user);
+    assert_null(read.password);
+    assert_non_null(strstr(read.problem, problem));
+}
+
+static void username_tokens(void **state)
+{
+    struct cep_request *request;
+    char *password;
+
+    (void)state;
+    token_is("<o:Username>CORP\\a</o:Username><o:Password>b</o:Password>", "CORP\\a", "b");
+    token_is("<o:Password Type='" TYPE "PasswordText'> b&lt;<![CDATA[ ]]>\n</o:Password>"
+             "<o:Username>\n a b\t</o:Username>",
+             "a b", " b< \n");
+    token_is("<o:Username>a</o:Username><o:Password o:Type='" TYPE "PasswordText'>b</o:Password>"
+             "<o:Nonce>x</o:Nonce><u:Created>never</u:Created><o:Nonce>y</o:Nonce>",
+             "a", "b");
+    request = take(with_header(SECURE "<u:Timestamp/><o:UsernameToken><o:Username>a</o:Username>"
+                                      "<o:Password>secret</o:Password></o:UsernameToken>"
+                                      "<u:other/></o:Security>"));
+    password = request->token.password;
+    cep_xcep_forget(request);
+    assert_null(request->token.password);
+    assert_memory_equal(password, "\0\0\0\0\0\0", 6);
+}
+
+static void username_tokens_that_cannot_be_used(void **state)
+{
+#define NAME "<o:Username>a</o:Username>"
+    static const char *const refused[] = {"<o:UsernameToken/><o:UsernameToken/>",
+                                          "<o:UsernameToken><o:Password/><o:Password/>"
+                                          "</o:UsernameToken>",
+                                          "<o:UsernameToken><o:Username/><o:Username/>"
+                                          "</o:UsernameToken>",
+                                          "<o:UsernameToken><o:Username><o:x/></o:Username>"
+                                          "</o:UsernameToken>",
+                                          "text"};
+
+    (void)state;
+    no_token("", "no Security header");
+    no_token(SECURE "</o:Security>", "no UsernameToken");
+    no_token("<o:Security s:role='urn:x'><o:UsernameToken/></o:Security>", "no Security header");
+    no_token(SECURE "<o:BinarySecurityToken>x</o:BinarySecurityToken></o:Security>",
+             "BinarySecurityToken");
+    no_token(SECURE "<o:UsernameToken>" NAME "<o:Password>b</o:Password></o:UsernameToken>"
+                    "<o:BinarySecurityToken/></o:Security>",
+             "BinarySecurityToken");
+    no_token(inside_token(""), "no user name");
+    no_token(inside_token(NAME), "no password");
+    no_token(inside_token(NAME "<Password>b</Password>"), "no password");
+    no_token(inside_token("<o:Username> </o:Username><o:Password>b</o:Password>"), "name is empty");
+    no_token(inside_token(NAME "<o:Password/>"), "password is empty");
+    no_token(inside_token(NAME "<o:Password Type='" TYPE "PasswordDigest'>b</o:Password>"),
+             "PasswordDigest is not supported");
+    no_token(inside_token(NAME "<o:Password Type='" TYPE "PasswordText' o:Type='x'>b"
+                               "</o:Password>"),
+             "Type of the password is not known");
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+        refuse(with_header(apr_pstrcat(pool, SECURE, refused[i], "</o:Security>", NULL)),
+               CEP_FAULT_INVALID_SECURITY);
+}
+
+static const char *name_and_password(const char *name, const char *password)
+{
+    return apr_pstrcat(pool, "<o:Username>", name, "</o:Username><o:Password>", password,
+                       "</o:Password>", NULL);
+}
+
+static void limits_of_username_tokens(void **state)
+{
+    const char *longest_user = repeat("u", CEP_XCEP_MAX_USER);
+    const char *longest_password = repeat("p", CEP_XCEP_MAX_PASSWORD);
+
+    (void)state;
+    token_is(name_and_password(longest_user, "b"), longest_user, "b");
+    no_token(inside_token(name_and_password(repeat("u", CEP_XCEP_MAX_USER + 1), "b")),
+             "user name is too long");
+    token_is(name_and_password("a", longest_password), "a", longest_password);
+    no_token(inside_token(name_and_password("a", repeat("p", CEP_XCEP_MAX_PASSWORD + 1))),
+             "password is too long");
+}
+
 static void the_first_fault_of_the_header_is_answered_with_relates_to(void **state)
 {
     struct cep_fault fault;
@@ -955,6 +1060,9 @@ int main(void)
         TEST(action_must_be_get_policies_when_there_is_one),
         TEST(answers_go_to_the_anonymous_address_only),
         TEST(headers_that_must_be_understood),
+        TEST(username_tokens),
+        TEST(username_tokens_that_cannot_be_used),
+        TEST(limits_of_username_tokens),
         TEST(the_first_fault_of_the_header_is_answered_with_relates_to),
         TEST(damaged_requests_are_refused),
         TEST(other_users_of_libxml2_are_left_alone),
