@@ -48,6 +48,12 @@ static int check_tls(request_rec *r, const struct cep_dir_config *conf, struct c
 /* An answer answers a client's own request: as an ErrorDocument it would answer nothing. */
 int cep_incoming_origin(request_rec *r)
 {
+    /* A sub-request has no body. It must not take its parent's, nor be let in by what is there. */
+    if (r->main) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                      "CEP0620: a sub-request has no message and is refused");
+        return HTTP_FORBIDDEN;
+    }
     for (const request_rec *prev = r->prev; prev; prev = prev->prev) {
         if (prev->status != HTTP_OK) {
             ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
@@ -84,12 +90,6 @@ static int take_body(request_rec *r, const struct cep_dir_config *conf, struct i
     apr_off_t max = cep_body_limit(r, conf);
     int status = OK;
 
-    /* A sub-request has no body. It must not take its parent's, nor be let in by what is there. */
-    if (r->main) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
-                      "CEP0620: a sub-request has no message and is refused");
-        return HTTP_FORBIDDEN;
-    }
     if (!before) {
         status = cep_body_read(r, max, &incoming->body, &incoming->length);
     } else if (before->length > (apr_size_t)max) {
