@@ -227,7 +227,7 @@ def test_require_decides(make_httpd):
 def test_nobody_where_no_user_is_required(make_httpd):
     """httpd then authenticates nobody."""
     server = start_sample(make_httpd(), location("Require all granted"))
-    server.log.expect("CEP0601")
+    server.log.expect("CEP0601", "CEP0119")
     soap.check_fault(ask(server), "Sender", "FailedAuthentication")
 
 
