@@ -155,7 +155,7 @@ def test_password_with_xml_in_it(server):
 def test_a_broken_message_has_its_own_fault(server):
     body = soap.build(headers=soap.security(TOKEN))
     soap.check_fault(soap.send(server, body[:-1], user=None), "Sender")
-    assert soap.send(server, method="GET", user=None).status == 405
+    assert soap.send(server, body, method="PUT", user=None).status == 405
     assert soap.send(server, body, user=None, headers={"Content-Type": "text/plain"}).status == 415
     assert soap.send(server, body + b" " * 70000, user=None).status == 413
 
