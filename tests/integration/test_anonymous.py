@@ -1,0 +1,252 @@
+# Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0
+"""No user, no byte of policy, whatever the configuration says and however the request comes."""
+
+import os
+import ssl
+
+import pytest
+
+from cep_env import SAMPLE, http2, ldif, soap
+from cep_env.certs import ClientAuthority
+from cep_env.httpd import MPMS, PATH, facts, free_port, location_section
+from cep_env.leaks import Leaks
+from conftest import start_sample
+
+DENIED = ("Sender", "FailedAuthentication")
+
+BASIC = ("AuthType Basic", 'AuthName "CEP"', "AuthBasicProvider file",
+         'AuthUserFile "${ROOT}/users"')
+
+# Configurations that let everybody through to the handler; AuthType or not, no user is there.
+OPEN = {
+    "/granted": ("Require all granted",),
+    "/granted-basic": BASIC + ("Require all granted",),
+    "/nothing-required": BASIC,
+    "/nothing-at-all": (),
+    "/none": ("AuthType None", "Require all granted"),
+    "/any": BASIC + ("<RequireAny>", "Require all granted", "Require valid-user", "</RequireAny>"),
+    "/either": BASIC + ("Require ip 127.0.0.1", "Require valid-user"),
+    "/not-none": BASIC + ("<RequireAll>", "Require all granted", "<RequireNone>",
+                          "Require all denied", "</RequireNone>", "</RequireAll>"),
+    "/satisfy": BASIC + ("Satisfy Any", "Order allow,deny", "Allow from all",
+                         "Require valid-user"),
+    "/env": ("SetEnv REMOTE_USER alice", "SetEnv SSL_CLIENT_VERIFY SUCCESS",
+             "Require all granted"),
+    "/headers": ("RequestHeader set Remote-User alice", "RequestHeader set X-Remote-User alice",
+                 "Require all granted"),
+    # A script that reads the password makes httpd believe the name: nobody has checked it.
+    "/script": BASIC + ("Require all granted", 'LuaHookFixups "${ROOT}/peek.lua" peek'),
+    "/handler-by-rule": BASIC + ("Require all granted", "RewriteEngine On",
+                                 "RewriteRule .* - [H=cep]"),
+    "/usertype": ("AuthType CEP", "Require all granted"),
+}
+
+# Requests that are redirected, included or made an error document of another location.
+SSI, OUTER, INNER, ERROR = "/page.shtml", "/outer", "/inner", "/error"
+
+
+def sections(server):
+    modules = ("rewrite", "include", "access_compat", "authz_host", "alias", "lua")
+    lines = ["LoadModule %s_module %s/mod_%s.so" % (name, facts()["modules"], name)
+             for name in modules + (() if server.mpm == "prefork" else ("http2",))]
+    server.write("peek.lua", "function peek(r)\n  local p = r.basic_auth_pw\n"
+                 "  return apache2.DECLINED\nend\n")
+    server.write("page.shtml", 'begin <!--#include virtual="%s" --> end' % PATH)
+    instances = [location_section(path, auth=False, extra=extra) for path, extra in OPEN.items()]
+    os.makedirs(server.path("docs/hop"), exist_ok=True)
+    server.write("docs/hop/file", "file")
+    return lines, [
+        *instances, location_section(),
+        '<Location "%s">' % SSI, "SetOutputFilter INCLUDES", "Options +Includes", "</Location>",
+        # Below a directory mod_rewrite makes an internal redirect, and keeps POST.
+        'Alias "/hop" "${ROOT}/docs/hop"', '<Directory "${ROOT}/docs/hop">', "RewriteEngine On",
+        "RewriteRule ^to-basic$ %s [L]" % PATH, "RewriteRule ^to-open$ /granted-basic [L]",
+        "</Directory>",
+        '<Location "%s">' % ERROR, "ErrorDocument 403 " + PATH, "Require all denied",
+        "</Location>",
+        '<Location "%s-open">' % ERROR, "ErrorDocument 403 /granted", "Require all denied",
+        "</Location>",
+        *(["Protocols h2 http/1.1"] if server.mpm != "prefork" else []),
+    ]
+
+
+def start(server):
+    lines, inner = sections(server)
+    configure = server.configure
+    server.configure = lambda *args: configure(*args, server=("CEPTokenTTL 0", *lines))
+    # The configuration is as bad as its warnings say.
+    server.log.allow("CEP0118", "CEP0119")
+    return start_sample(server, "\n".join(inner))
+
+
+@pytest.fixture(scope="module", params=MPMS)
+def server(request, make_module_httpd):
+    return start(make_module_httpd(request.param))
+
+
+@pytest.fixture(scope="module")
+def leaks(server):
+    model = soap.check_answer(soap.send(server))
+    return Leaks(ldif.read(SAMPLE), model["policy_id"], model["friendly_name"])
+
+
+@pytest.mark.parametrize("user", (None, "alice"))
+@pytest.mark.parametrize("path", OPEN)
+def test_open_to_all(server, leaks, path, user):
+    """With and without a name that nobody checks: the password is wrong."""
+    server.log.expect("CEP0601")
+    leaks.check_refused(soap.send(server, user=user, password="wrong", path=path), 500, *DENIED)
+
+
+@pytest.mark.parametrize("path", OPEN)
+@pytest.mark.parametrize("method", ("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "PROPFIND"))
+def test_methods(server, leaks, method, path):
+    client = soap.Client(server, user=None)
+    response = client.send(method=method, path=path)
+    client.close()
+    assert response.status == 405
+    leaks.check(response)
+
+
+def test_http2(server, leaks):
+    if server.mpm == "prefork":
+        pytest.skip("mod_http2 does not work in prefork")
+    pytest.importorskip("h2")
+    server.log.expect("CEP0601", count=len(OPEN))
+    for path in OPEN:
+        leaks.check_refused(http2.send(server, path, soap.build()), 500, *DENIED)
+        response = http2.send(server, path, method="HEAD")
+        assert (response.status, response.body) == (405, b"")
+
+
+@pytest.mark.parametrize("user", (None, "alice"))
+@pytest.mark.parametrize("method", ("GET", "POST"))
+def test_included_in_a_page(server, leaks, method, user):
+    """A sub-request: refused even with the user's good password."""
+    server.log.allow("AH01390", "AH01374", "unable to include")
+    response = soap.send(server, user=user, path=SSI, method=method)
+    leaks.check(response)
+    assert b"begin" in response.body and b"Envelope" not in response.body
+
+
+@pytest.mark.parametrize("path", (ERROR, ERROR + "-open"))
+@pytest.mark.parametrize("method", ("GET", "POST"))
+def test_as_an_error_document(server, leaks, method, path):
+    server.log.expect("AH01630")
+    response = soap.send(server, path=path, method=method)
+    assert response.status == 403
+    leaks.check(response)
+    assert b"Fault" not in response.body
+
+
+def test_redirected_within_httpd(server, leaks):
+    """The target asks for the user itself."""
+    soap.check_answer(soap.send(server, path="/hop/to-basic"))
+    leaks.check_refused(soap.send(server, user=None, path="/hop/to-basic"), 401, *DENIED)
+    server.log.expect("AH01617")
+    leaks.check_refused(soap.send(server, password="wrong", path="/hop/to-basic"), 401, *DENIED)
+    server.log.expect("CEP0601")
+    leaks.check_refused(soap.send(server, path="/hop/to-open"), 500, *DENIED)
+
+
+def test_of_two_users_on_one_connection(server, leaks):
+    """The user of a request is gone with it."""
+    client = soap.Client(server)
+    soap.check_answer(client.send(soap.build()))
+    leaks.check_refused(client.send(soap.build(), headers={"Authorization": None}), 401, *DENIED)
+    client.close()
+
+
+# Client certificates.
+
+def host(server, port, verify, cas, *lines):
+    return "\n".join(["Listen 127.0.0.1:%d https" % port] + server.host(port, [
+        *(("SSLVerifyClient " + verify, 'SSLCACertificateFile "%s"' % cas) if verify else ()),
+        *lines], True)) + "\n"
+
+
+@pytest.fixture(scope="module")
+def tls_server(make_module_httpd, tmp_path_factory):
+    server = make_module_httpd()
+    ca = ClientAuthority(str(tmp_path_factory.mktemp("clients")))
+    stranger = ClientAuthority(str(tmp_path_factory.mktemp("strangers")), "Stranger CA")
+    server.known, server.stranger = ca.issue(), stranger.issue()
+    server.fake = server.write("fake-users", "CN=client:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n"
+                               "/CN=client:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n")
+    fake = location_section("/fake", auth=False, extra=(
+        "AuthType Basic", 'AuthName "CEP"', "AuthBasicProvider file",
+        'AuthUserFile "%s"' % server.fake, "SSLOptions +FakeBasicAuth", "Require valid-user"))
+    open_one = location_section("/open", auth=False, extra=("Require all granted",))
+    cas = server.write("cas.pem", ca.pem)
+    server.optional, server.unverified, server.none = free_port(), free_port(), free_port()
+    server.log.allow("CEP0118", "CEP0119", "AH02225")
+    lines, _ = sections(server)
+    configure = server.configure
+
+    def configured(*args):
+        configure(*args)
+        with open(server.path("httpd.conf"), "a", encoding="utf-8") as file:
+            file.write(host(server, server.optional, "optional", cas, open_one, fake))
+            file.write(host(server, server.unverified, "optional_no_ca", cas, open_one, fake,
+                            location_section("/named", auth=False, extra=(
+                                "SSLUserName SSL_CLIENT_S_DN_CN", "Require valid-user"))))
+            file.write(host(server, server.none, None, cas, open_one))
+    server.configure = configured
+    return start_sample(server)
+
+
+def connect(server, client, port, path, headers=None):
+    context = ssl.create_default_context(cafile=server.certificates.ca_file)
+    if client:
+        context.load_cert_chain(client.path)
+    import http.client
+    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=20, context=context)
+    try:
+        connection.request("POST", path, soap.build(), {"Content-Type": soap.CONTENT_TYPE,
+                                                        **(headers or {})})
+        response = connection.getresponse()
+        return soap.Response(response.status, response.headers, response.read())
+    finally:
+        connection.close()
+
+
+@pytest.fixture(scope="module")
+def tls_leaks(tls_server):
+    model = soap.check_answer(soap.send(tls_server))
+    return Leaks(ldif.read(SAMPLE), model["policy_id"], model["friendly_name"])
+
+
+def test_optional_and_absent(tls_server, tls_leaks):
+    tls_server.log.expect("CEP0601", count=2)
+    for port in (tls_server.optional, tls_server.none):
+        tls_leaks.check_refused(connect(tls_server, None, port, "/open"), 500, *DENIED)
+
+
+def test_unverified(tls_server, tls_leaks):
+    tls_server.log.expect("CEP0609", count=2)
+    for path in ("/open", "/named"):
+        tls_leaks.check_refused(connect(tls_server, tls_server.stranger, tls_server.unverified,
+                                        path), 500, *DENIED)
+
+
+def test_fake_basic_auth(tls_server, tls_leaks):
+    """mod_ssl makes a user of the certificate's name. No account has such a name, and where the
+    certificate was not verified it is nobody's at all."""
+    server = tls_server
+    server.log.allow("AH01617", "AH01618", "CEP0609")
+    for client, port in ((server.known, server.optional), (server.stranger, server.unverified)):
+        response = connect(server, client, port, "/fake")
+        tls_leaks.check_refused(response, response.status, *DENIED)
+        assert response.status in (401, 500)
+    tls_leaks.check_refused(connect(server, None, server.optional, "/fake"), 401, *DENIED)
+
+
+def test_name_of_a_certificate_by_hand(tls_server, tls_leaks):
+    """Without a certificate: its name and the word that mod_ssl would use."""
+    import base64
+    word = base64.b64encode(b"/CN=client:password").decode()
+    tls_server.log.allow("AH02041", "AH01618", "AH02035")
+    response = connect(tls_server, None, tls_server.optional, "/fake",
+                       {"Authorization": "Basic " + word})
+    tls_leaks.check_refused(response, response.status, *DENIED)
+    assert response.status in (401, 403)
