@@ -1,13 +1,22 @@
 # Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0
 """Configuration errors speak at `apachectl configtest`, in a sentence that says what to do.
 
-To add one: a line in WRONG with the sections and a part of the sentence.
+To add one: a line in WRONG with the sections and a part of the sentence. What is no error is
+warned of: WARNED and QUIET.
 """
 
+import os
+import re
+
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from cep_env import SAMPLE
-from cep_env.httpd import directory_section, location_section
+from cep_env.certs import ClientAuthority, alternative_names
+from cep_env.httpd import directory_section, facts, free_port, location_section
+
+SERVER_AUTH, CLIENT_AUTH = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
+ANY_USAGE = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE
 
 FILE = "file:" + SAMPLE
 LDAP = "ldap://dc1.corp.example"
@@ -221,6 +230,201 @@ def test_right(make_httpd, sections):
     server.configure(*sections)
     status, output = server.configtest()
     assert (status, output.strip()) == (0, "Syntax OK")
+
+
+# Warnings: what is no fault and yet will not do.
+
+AUTH = ("AuthType Basic", 'AuthName "CEP"', "AuthBasicProvider file",
+        'AuthUserFile "${ROOT}/users"')
+USER = AUTH + ("Require valid-user",)
+CEP = "/ADPolicyProvider_CEP_Kerberos/service.svc/CEP"
+MATCH = r'"(?i)^/ADPolicyProvider_CEP_Kerberos/service\.svc/CEP$"'
+
+
+def plain(*lines, path="/x", kind="Location"):
+    """A section with a handler and what else is given."""
+    text = path if path.startswith('"') else '"%s"' % path
+    return "<%s %s>\n%s\n</%s>" % (kind, text, "\n".join(
+        ("SetHandler cep", "CEPPolicy corp") + lines), kind)
+
+
+def section_of(kind, argument, *lines):
+    return "<%s %s>\n%s\n</%s>" % (kind, argument, "\n".join(lines), kind)
+
+
+def gss(*lines, **options):
+    return plain("AuthType GSSAPI", 'AuthName "CEP"', "Require valid-user", *lines, **options)
+
+
+KRB5, TLS_ONLY = "GssapiAllowedMech krb5", "GssapiSSLonly On"
+
+# name, what stands in the virtual host with TLS, the codes that are expected there
+WARNED = [
+    ("no authentication", [plain("Require all granted")], {"CEP0118"}),
+    ("nothing at all", [plain()], {"CEP0118"}),
+    ("AuthType None", [plain("AuthType None", "Require valid-user")], {"CEP0118"}),
+    ("no Require", [plain(*AUTH)], {"CEP0119"}),
+    ("all granted", [plain(*AUTH, "Require all granted")], {"CEP0119"}),
+    ("granted beside a user", [plain(*USER, "Require all granted")], {"CEP0119"}),
+    ("any of both", [plain(*AUTH, "<RequireAny>", "Require all granted", "Require valid-user",
+                           "</RequireAny>")], {"CEP0119"}),
+    ("addresses only", [plain(*AUTH, "Require ip 10.0.0.0/8")], {"CEP0119"}),
+    ("satisfied by an address", [plain(*USER, "Satisfy Any")], {"CEP0119"}),
+    ("anybody's word", [plain("AuthType Basic", 'AuthName "CEP"', "AuthBasicProvider file anon",
+                              'AuthUserFile "${ROOT}/users"', "Require valid-user")],
+     {"CEP0126"}),
+    ("anybody's word in a token", [plain("AuthType CEP", "CEPAuthProvider anon",
+                                         "Require valid-user")], {"CEP0126"}),
+    ("elsewhere", [plain("Require all granted"), section_of("Location", '"/y"', *USER)],
+     {"CEP0118"}),
+    ("below", [plain("Require all granted"), section_of("Location", '"/x/y"', *USER)],
+     {"CEP0118"}),
+    ("documents of others", [plain(path="/x"), section_of("Directory", '"/srv/other"', *USER)],
+     {"CEP0118"}),
+    ("another pattern", [plain(path=MATCH, kind="LocationMatch"),
+                         section_of("LocationMatch", '"(?i)^/KeyBased"', *USER)], {"CEP0118"}),
+    ("any mechanism", [gss(TLS_ONLY)], {"CEP0123"}),
+    ("NTLM", [gss(TLS_ONLY, KRB5 + " ntlmssp")], {"CEP0123"}),
+    ("bound to a connection", [gss(TLS_ONLY, KRB5, "GssapiConnectionBound On")], {"CEP0124"}),
+    ("certificate in a section", [plain("SSLVerifyClient require", "Require ssl-verify-client")],
+     {"CEP0127"}),
+]
+
+# Nothing to warn of.
+QUIET = [
+    ("user", [plain(*USER)]),
+    ("group", [plain(*AUTH, "Require user alice bob")]),
+    ("expression", [plain(*AUTH, 'Require expr "%{REMOTE_USER} != \'\'"')]),
+    ("all of several", [plain(*AUTH, "<RequireAll>", "Require all granted", "Require valid-user",
+                              "</RequireAll>")]),
+    ("closed", [plain(*AUTH, "Require all denied")]),
+    ("user of the whole site", [section_of("Location", '"/"', *USER), plain()]),
+    ("user of what is above", [section_of("Location", '"/x/"', *USER), plain(path="/x/y")]),
+    ("user of a wildcard", [section_of("Location", '"/*/y"', *USER), plain(path="/x/y")]),
+    ("user of the document root", [section_of("Directory", '"${ROOT}"', *USER), plain()]),
+    ("user of a pattern", [section_of("LocationMatch", '"service\\.svc/CEP$"', *USER),
+                           plain(path=CEP)]),
+    ("patterns", [section_of("LocationMatch", '"(?i)service\\.svc/CEP$"', *USER),
+                  plain(path=MATCH, kind="LocationMatch")]),
+    ("pattern that nobody can read", [section_of("Location", '"/a"', *USER), plain(
+        path='"^/(a|b)+/CEP$"', kind="LocationMatch")]),
+    ("the old way of a pattern", [section_of("Location", '~ "^/x"', *USER), plain()]),
+    ("said twice", [section_of("Location", '"/x"', *USER), plain()]),
+    ("in IfModule and IfDefine", [
+        "<IfModule cep_module>\n<IfDefine !NoCep>\n%s\n</IfDefine>\n</IfModule>" % plain(
+            "<IfModule ssl_module>", *USER, "</IfModule>")]),
+    ("included", ["Define CEP_PATH /x\nInclude ${ROOT}/more.conf"]),
+    ("Kerberos", [gss(TLS_ONLY, KRB5)]),
+    ("Kerberos for TLS alone", [gss(KRB5)]),
+    ("on a condition", [plain("<If \"%{HTTP_HOST} != ''\">", *USER, "</If>")]),
+]
+
+
+def warnings(server, outer=(), inner=(), host=()):
+    """Codes that configtest tells, and those in the log after a start."""
+    server.configure(directory(FILE), server=(
+        "CEPTokenTTL 0", *("LoadModule %s_module %s/mod_%s.so" % (
+            name, facts()["modules"], name) for name in (
+                "authz_host", "access_compat", "authn_anon", "auth_gssapi"))))
+    text = open(server.path("httpd.conf"), encoding="utf-8").read().split("<VirtualHost")[0]
+    server.write("more.conf", plain(*USER, path="${CEP_PATH}"))
+    server.write("httpd.conf", text + "\n".join([
+        *outer, *server.host(server.port, inner, True), *host]) + "\n")
+    status, output = server.configtest()
+    assert status == 0, output
+    told = re.findall(r"^(CEP\d{4}): ", output, re.M)
+    assert all(re.search(r"%s: .* at \S+:\d+: .*; \w+" % code, output) for code in told), output
+    server.log.allow(*set(told), "AH01597")
+    server.start()
+    server.stop()
+    logged = [line.code for line in server.log.find("CEP01")]
+    assert sorted(logged) == sorted(told), (logged, output)
+    return set(told)
+
+
+needs_gssapi = pytest.mark.skipif(
+    not os.path.exists(os.path.join(facts()["modules"], "mod_auth_gssapi.so")),
+    reason="mod_auth_gssapi is not installed")
+
+
+@needs_gssapi
+@pytest.mark.parametrize("sections, codes", [row[1:] for row in WARNED],
+                         ids=[row[0] for row in WARNED])
+def test_warned(make_httpd, sections, codes):
+    assert warnings(make_httpd(), inner=sections) == codes
+
+
+@needs_gssapi
+@pytest.mark.parametrize("sections", [row[1] for row in QUIET], ids=[row[0] for row in QUIET])
+def test_nothing_to_warn_of(make_httpd, sections):
+    assert warnings(make_httpd(), inner=sections) == set()
+
+
+# TLS: outside of hosts, in the host with TLS, in a host without (open to others), codes
+EVERYWHERE = plain(*USER)
+CLEAR = plain("CEPRequireTLS Off", *USER)
+PLAIN_HOST = [
+    ("in both hosts", (), [EVERYWHERE], [EVERYWHERE], set()),
+    ("in the main server", [EVERYWHERE], (), (), set()),
+    ("without TLS only", (), (), [EVERYWHERE], {"CEP0120"}),
+    ("another one without TLS", (), [EVERYWHERE], [plain(*USER, path="/y")], {"CEP0120"}),
+    ("allowed in clear", (), (), [CLEAR], {"CEP0121"}),
+    ("allowed in clear everywhere", ["CEPRequireTLS Off", EVERYWHERE], (), (), {"CEP0121"}),
+    ("allowed where there is TLS", (), [CLEAR], (), set()),
+    ("tickets in clear", (), (), [gss(KRB5)], {"CEP0120", "CEP0125"}),
+    ("no tickets in clear", [gss(KRB5, TLS_ONLY)], (), (), set()),
+    ("tickets in clear in the main server", [gss(KRB5)], (), (), {"CEP0125"}),
+]
+
+
+@needs_gssapi
+@pytest.mark.parametrize("outer, inner, plain_host, codes", [row[1:] for row in PLAIN_HOST],
+                         ids=[row[0] for row in PLAIN_HOST])
+def test_plain_http(make_httpd, outer, inner, plain_host, codes):
+    server = make_httpd()
+    port = free_port()
+    host = ["Listen %d http" % port, "<VirtualHost *:%d>" % port, "ServerName localhost",
+            *plain_host, "</VirtualHost>"]
+    assert warnings(server, outer, inner, host) == codes
+
+
+def test_plain_http_on_this_machine(make_httpd):
+    """TLS ends in front, on the same machine."""
+    server = make_httpd()
+    for listen, address in (("127.0.0.1:%d", "127.0.0.1:%d"), ("127.0.0.1:%d", "*:%d")):
+        port = free_port()
+        assert warnings(server, host=["Listen %s http" % listen % port, "<VirtualHost %s>" % (
+            address % port), CLEAR, "</VirtualHost>"]) == set()
+        server.log.check()
+        os.remove(server.path("error.log"))
+
+
+@pytest.mark.parametrize("options, code", [
+    ({}, None), ({"usages": ()}, None), ({"usages": (ANY_USAGE,)}, None),
+    ({"usages": (CLIENT_AUTH,)}, "lacks the purpose serverAuth"),
+    ({"usages": (CLIENT_AUTH, SERVER_AUTH)}, None),
+    ({"usages": (SERVER_AUTH,), "days": (-9, -1)}, "has expired"),
+    ({"usages": (SERVER_AUTH,), "days": (1, 9)}, "is not valid yet"),
+])
+def test_server_certificate(make_httpd, tmp_path, options, code):
+    server = make_httpd()
+    made = ClientAuthority(str(tmp_path)).issue(
+        alternative_names(dns=["localhost"]), **{"usages": (SERVER_AUTH,), **options})
+    server.certificates.server_file = server.certificates.server_key_file = made.path
+    server.configure(directory(FILE), EVERYWHERE, plain(*USER, path="/y"))
+    status, output = server.configtest()
+    assert status == 0
+    if not code:
+        assert output.strip() == "Syntax OK"
+        return
+    assert output.count("CEP0122") == 1  # once, though two instances show it
+    assert code in output and made.path in output
+
+
+def test_whoever_serves_nothing_is_not_warned(make_httpd):
+    server = make_httpd()
+    server.configure(directory(FILE), section_of("Location", '"/x"', "Require all granted"))
+    assert server.configtest()[1].strip() == "Syntax OK"
 
 
 def test_without_watchdog(make_httpd):

@@ -394,7 +394,9 @@ def test_tls_ends_in_front(make_httpd, sample_directory):
 
 def test_without_authentication(make_httpd):
     """The administrator forgot AuthType and Require: nobody gets anything."""
-    server = start_sample(make_httpd(), location_section(auth=False))
+    server = make_httpd()
+    server.log.allow("CEP0118")
+    start_sample(server, location_section(auth=False))
     for user in (None, "alice"):
         server.log.expect("CEP0601")
         response = soap.send(server, user=user)
