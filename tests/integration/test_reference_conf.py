@@ -1,0 +1,193 @@
+# Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0
+"""conf.d/cep.conf: wholly uncommented, with real files in place, it works and nothing is warned of."""
+
+import os
+import re
+import shutil
+
+import pytest
+
+from cep_env import SAMPLE, SOURCE, ldif, soap
+from cep_env.certs import Certificates, ClientAuthority, sid_extension
+from cep_env.httpd import facts
+from cep_env.leaks import Leaks
+from security_descriptor import sid_from_bytes
+
+KERBEROS = "/ADPolicyProvider_CEP_Kerberos/service.svc/CEP"
+USERNAME = "/ADPolicyProvider_CEP_UsernamePassword/service.svc/CEP"
+CERTIFICATE = "/ADPolicyProvider_CEP_Certificate/service.svc/CEP"
+RENEWAL = "/KeyBasedRenewal" + "_ADPolicyProvider_CEP_%s/service.svc/CEP"
+LOCATIONS = (KERBEROS, USERNAME, CERTIFICATE, RENEWAL % "UsernamePassword",
+             RENEWAL % "Certificate")
+HOSTS = ("cep.corp.example", "cep-cert.corp.example", "localhost")
+MODULES = ("ldap", "authnz_ldap", "auth_gssapi")
+
+
+def present(name):
+    return os.path.exists(os.path.join(facts()["modules"], "mod_%s.so" % name))
+
+
+pytestmark = pytest.mark.skipif(not all(present(name) for name in MODULES),
+                                reason="mod_auth_gssapi or mod_authnz_ldap is not installed")
+
+
+def reference():
+    with open(os.path.join(SOURCE, "conf.d", "cep.conf"), encoding="utf-8") as file:
+        return file.read()
+
+
+def uncommented():
+    """As its head says: lines with "#" and no blank behind it, or four."""
+    return re.sub(r"^#(?=\S|    )", "", reference(), flags=re.M)
+
+
+@pytest.fixture(scope="module")
+def clients(tmp_path_factory):
+    return ClientAuthority(str(tmp_path_factory.mktemp("clients")))
+
+
+def revocation_list(ca):
+    from datetime import datetime, timedelta
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    now = datetime.utcnow()
+    made = x509.CertificateRevocationListBuilder(
+        ca.name, now - timedelta(days=1), now + timedelta(days=30)).sign(ca.key, hashes.SHA256())
+    return made.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def install(server, clients, **changes):
+    """The file and what it names, below the server's root."""
+    server.certificates = Certificates(server.root, HOSTS)  # server.pem, server.key
+    shutil.copy(server.certificates.ca_file, server.path("corp-root.pem"))
+    server.write("password", "secret\n")
+    server.write("http.keytab", "")
+    server.write("client-cas.pem", clients.pem)
+    server.write("client-cas.crl", revocation_list(clients))
+    entries = ldif.read(SAMPLE)
+    ldif.find(entries, "NTAuthCertificates").set("cACertificate", clients.der)
+    ldif.write(server.path("sample.ldif"), entries)
+    text = uncommented()
+    for old, new in {"/etc/apache2/cep/": server.root + "/", "*:443": "*:%d" % server.port,
+                     "/var/cache/apache2/cep": server.cache,
+                     "/usr/share/doc/mod_cep/examples/": server.root + "/", **changes}.items():
+        assert old in text, old
+        text = text.replace(old, new)
+    server.write("cep.conf", text)
+    server.configure(server=(), cache=False)
+    with open(server.path("httpd.conf"), encoding="utf-8") as file:
+        frame = file.read().split("<VirtualHost")[0]
+    loads = "".join("LoadModule %s_module %s/mod_%s.so\n" % (name, facts()["modules"], name)
+                    for name in MODULES)
+    # As Debian does: the modules first, then this file.
+    server.write("httpd.conf", frame.replace("LoadModule cep_module", loads +
+                                             "LoadModule cep_module", 1) +
+                 'Include "${ROOT}/cep.conf"\n')
+
+
+def test_as_shipped_it_serves_nothing():
+    active = [line for line in reference().splitlines()
+              if line.strip() and not line.startswith("#")]
+    assert active == ["<IfModule cep_module>", "</IfModule>"]
+
+
+def test_all_ways_are_there():
+    text = uncommented()
+    for path in LOCATIONS:
+        assert '<LocationMatch "(?i)^%s$">' % path.replace(".", "\\.") in text
+
+
+def test_configtest_has_nothing_to_say(make_httpd, clients):
+    server = make_httpd()
+    install(server, clients)
+    assert server.configtest() == (0, "Syntax OK\n")
+
+
+@pytest.fixture(scope="module")
+def server(make_module_httpd, clients):
+    """Running; policy comes from the sample directory."""
+    server = make_module_httpd()
+    install(server, clients, **{
+        "CEPPolicy             corp": "CEPPolicy             sample",
+        # Nobody is there to ask: it would only say so.
+        "ldaps://dc1.corp.example ldaps://dc2.corp.example": "ldaps://127.0.0.1:1"})
+    server.log.allow("CEP0501", "CEP0201")
+    server.start()
+    return server.wait_for_policy("sample")
+
+
+@pytest.fixture(scope="module")
+def leaks():
+    return Leaks(ldif.read(SAMPLE), "Corp enrollment policy")
+
+
+def alice(clients):
+    entries = ldif.read(SAMPLE)
+    entry = next(entry for entry in entries if entry.text("sAMAccountName") == "alice")
+    return clients.issue(sid_extension(sid_from_bytes(entry.value("objectSid"))))
+
+
+def ask(server, name, path, client=None, headers=None):
+    """To one of the two hosts, by the name that TLS tells."""
+    import http.client
+    import socket
+    import ssl
+    context = ssl.create_default_context(cafile=server.certificates.ca_file)
+    if client:
+        context.load_cert_chain(client.path)
+    connection = http.client.HTTPConnection(name, server.port)
+    connection.sock = context.wrap_socket(
+        socket.create_connection(("127.0.0.1", server.port), 20), server_hostname=name)
+    try:
+        connection.request("POST", path, soap.build(), {
+            "Content-Type": soap.CONTENT_TYPE, **(headers or {})})
+        response = connection.getresponse()
+        return soap.Response(response.status, response.headers, response.read())
+    finally:
+        connection.close()
+
+
+def test_the_start_has_nothing_to_say(server):
+    assert not server.log.trouble("CEP01")
+
+
+@pytest.mark.parametrize("path", (KERBEROS, KERBEROS.lower(), KERBEROS.upper()))
+def test_kerberos(server, leaks, path):
+    response = ask(server, "cep.corp.example", path)
+    leaks.check_refused(response, 401, "Sender", "FailedAuthentication")
+    assert response.headers["WWW-Authenticate"] == "Negotiate"
+
+
+def test_large_tickets(server, leaks):
+    """64 KiB are read, and refused as no ticket; more are refused unread."""
+    server.log.allow("mod_auth_gssapi|auth_gssapi")
+    response = ask(server, "cep.corp.example", KERBEROS,
+                   headers={"Authorization": "Negotiate " + "A" * 60000})
+    leaks.check_refused(response, 401, "Sender", "FailedAuthentication")
+    response = ask(server, "cep.corp.example", KERBEROS,
+                   headers={"Authorization": "Negotiate " + "A" * 66000})
+    leaks.check_refused(response, 400)
+
+
+@pytest.mark.parametrize("path", (USERNAME, RENEWAL % "UsernamePassword"))
+def test_username(server, leaks, path):
+    """No challenge; a message without a token is a fault."""
+    response = ask(server, "cep.corp.example", path)
+    leaks.check_refused(response, 500, "Sender", "InvalidSecurity")
+    assert "WWW-Authenticate" not in response.headers
+
+
+def test_certificate(server, clients, leaks):
+    model = soap.check_answer(ask(server, "cep-cert.corp.example", CERTIFICATE, alice(clients)))
+    assert "CorpUser" in model["policies"]
+    response = ask(server, "cep-cert.corp.example", CERTIFICATE, clients.issue())
+    leaks.check_refused(response, 500, "Sender", "FailedAuthentication")
+
+
+def test_hosts_do_not_serve_each_others_ways(server, clients, leaks):
+    for name, path, client in (("cep.corp.example", CERTIFICATE, None),
+                               ("cep-cert.corp.example", KERBEROS, alice(clients))):
+        response = ask(server, name, path, client)
+        leaks.check_refused(response, response.status)
+        assert response.status in (403, 404, 405)
