@@ -37,6 +37,9 @@ NOBODY = (500, "Sender", "FailedAuthentication")
 NO_TOKEN = (500, "Sender", "InvalidSecurity")
 NO_CONNECTION = "mod_ssl lets nobody in"
 
+# mod_ssl's ssl-verify-client does not see the connection behind HTTP/2, and denies.
+VERIFIED = "Require expr \"%{SSL_CLIENT_VERIFY} == 'SUCCESS'\""
+
 CLOCK_SKEW = 10  # seconds; Kerberos' own default is 300
 
 TRANSPORTS = ("length", "chunked", "http2")
@@ -67,7 +70,7 @@ def ways():
 
 
 def kerberos():
-    pac, both, asked = "/kerberos/pac", "/kerberos", "/kerberos/directory"
+    pac, both, asked = "/kerberos-pac", "/kerberos", "/kerberos-asked"
     for account in ("alice", "bob", "WS01$"):
         yield Case("ticket of " + account, both, account, ticket=account)
     yield Case("PAC required", pac, "alice", ticket="alice")
@@ -162,7 +165,7 @@ def basic_section(path, *lines):
 
 def token_section(path, *lines):
     return location_section(path, auth=False, extra=(
-        "AuthType CEP", "CEPAuthFailures Off", *lines, "Require valid-user"))
+        "AuthType CEP", "CEPAuthFailures off", *lines, "Require valid-user"))
 
 
 def kerberos_section(path, keytab, *lines):
@@ -181,8 +184,8 @@ def locations(ad):
     by_file = ('AuthUserFile "${ROOT}/matrix-users"',)
     return [
         kerberos_section("/kerberos", ad.keytab, "GssapiNameAttributes json"),
-        kerberos_section("/kerberos/pac", ad.keytab, "CEPRequirePAC On"),
-        kerberos_section("/kerberos/directory", ad.keytab, "GssapiNameAttributes none"),
+        kerberos_section("/kerberos-pac", ad.keytab, "GssapiNameAttributes json", "CEPRequirePAC On"),
+        kerberos_section("/kerberos-asked", ad.keytab),
         basic_section("/basic/file", "AuthBasicProvider file", *by_file),
         basic_section("/basic/ldap", "AuthBasicProvider ldap", *by_ldap),
         basic_section("/basic/alias", "AuthBasicProvider corp-users"),
@@ -217,7 +220,7 @@ def configure(server, ad, cas):
         server.certificate_port, [
             "SSLVerifyClient require", "SSLVerifyDepth 3",
             'SSLCACertificateFile "%s"' % server.write("client-cas.pem", cas),
-            location_section("/certificate", auth=False, extra=("Require ssl-verify-client",))],
+            location_section("/certificate", auth=False, extra=(VERIFIED,))],
         True)
     with open(server.path("httpd.conf"), "a", encoding="utf-8") as file:
         file.write("\n".join(host) + "\n")
@@ -431,8 +434,7 @@ def test_verdict(server, active_directory, directory, people, tickets, leaks, ca
     if case.ticket == "replayed":
         soap.check_answer(ask())
     if case.verdict == NO_CONNECTION:
-        with pytest.raises((ssl.SSLError, ConnectionError, http.client.RemoteDisconnected,
-                            AssertionError)):
+        with pytest.raises((ssl.SSLError, ConnectionError)):
             ask()
         return
     response = ask()
@@ -443,6 +445,8 @@ def test_verdict(server, active_directory, directory, people, tickets, leaks, ca
         return
     leaks.check_refused(response, *case.verdict)
     challenge = response.headers.get("WWW-Authenticate", "")
-    assert bool(challenge) == (response.status == 401)
+    # A service's own word at the end of Negotiate is no challenge; UsernameToken knows none at all.
+    assert challenge or response.status != 401
+    assert not challenge or not case.path.startswith(("/token", "/certificate"))
     if case.path.startswith("/kerberos") and case.verdict == CHALLENGE:
         assert "Negotiate" in challenge and "NTLM" not in challenge

@@ -42,7 +42,8 @@ def receive(connection, http, events):
     status, fields, data, ended = None, email.message.Message(), b"", False
     while not ended:
         octets = connection.recv(65536)
-        assert octets, "the connection ended before the answer did"
+        if not octets:
+            raise ConnectionError("the connection ended before the answer did")
         for event in http.receive_data(octets):
             if isinstance(event, events.ResponseReceived):
                 for name, value in event.headers:
