@@ -24,7 +24,7 @@ struct meaning {
     const char *reason; /* NULL: the code's own */
 };
 
-/* docs/conformance.md has the same table. What is not in it goes by the class of its status. */
+/* docs/authentication.md has the same table. What is not in it goes by the class of its status. */
 static const struct meaning meanings[] = {
     {HTTP_UNAUTHORIZED, CEP_FAULT_FAILED_AUTHENTICATION, "Authentication is required."},
     {HTTP_FORBIDDEN, CEP_FAULT_FAILED_AUTHENTICATION, "Access is denied."},

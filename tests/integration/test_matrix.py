@@ -165,7 +165,9 @@ def basic_section(path, *lines):
 
 def token_section(path, *lines):
     return location_section(path, auth=False, extra=(
-        "AuthType CEP", "CEPAuthFailures off", *lines, "Require valid-user"))
+        # Or the third wrong password of a name would lock it, and the right one be refused too.
+        "AuthType CEP", "<IfDirective CEPAuthFailures>", "CEPAuthFailures off", "</IfDirective>",
+        *lines, "Require valid-user"))
 
 
 def kerberos_section(path, keytab, *lines):
