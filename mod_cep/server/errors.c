@@ -88,6 +88,22 @@ void cep_errors_insert(request_rec *r)
         ap_add_output_filter(CEP_ERROR_FILTER_NAME, NULL, r, r->connection);
 }
 
+/*
+ * Where the message carries the password, 401 would ask for something that is not sent: Windows'
+ * client gives up (WS_E_SERVER_REQUIRES_BASIC_AUTH). So who authenticated by AuthType CEP and is
+ * not let in by Require gets his fault as all others: with 500.
+ */
+static void avoid_challenge(request_rec *r)
+{
+    const char *type = ap_auth_type(r);
+
+    if (r->status != HTTP_UNAUTHORIZED || !type || ap_cstr_casecmp(type, CEP_AUTH_TYPE))
+        return;
+    r->status = HTTP_INTERNAL_SERVER_ERROR;
+    r->status_line = NULL;
+    apr_table_unset(r->err_headers_out, "WWW-Authenticate");
+}
+
 static int has_end(const apr_bucket_brigade *bb)
 {
     for (apr_bucket *b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb);
@@ -123,7 +139,8 @@ apr_status_t cep_errors_filter(ap_filter_t *f, apr_bucket_brigade *bb)
         return APR_SUCCESS;
     ap_remove_output_filter(f);
 
-    text = render(r);
+    text = render(r); /* by the status that it had */
+    avoid_challenge(r);
     length = strlen(text);
     ap_set_content_type(r, CEP_SOAP_CONTENT_TYPE);
     ap_set_content_length(r, (apr_off_t)length);

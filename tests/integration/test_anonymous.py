@@ -133,8 +133,10 @@ def test_included_in_a_page(server, leaks, method, user):
 @pytest.mark.parametrize("method", ("GET", "POST"))
 def test_as_an_error_document(server, leaks, method, path):
     server.log.expect("AH01630")
+    marker = server.log.marker()
     response = soap.send(server, path=path, method=method)
     assert response.status == 403
+    assert server.log.find("CEP0630", marker)
     leaks.check(response)
     assert b"Fault" not in response.body
 

@@ -28,7 +28,7 @@ STATUSES = {
 
 ONLY_BOB, NOBODY_ASKED, SLOW, SMALL = "/only-bob", "/nobody-asked", "/slow", "/small"
 TEXT, PAGE, BROKEN_PAGE, DEFAULT = "/text", "/page", "/broken-page", "/default"
-BY_EXPRESSION, REDIRECTED = "/by-expression", "/redirected"
+BY_EXPRESSION, REDIRECTED, TOKEN = "/by-expression", "/redirected", "/token"
 
 BASIC = ("AuthType Basic", 'AuthName "CEP"', "AuthBasicProvider file",
          'AuthUserFile "${ROOT}/users"')
@@ -59,6 +59,9 @@ def start(server):
             "Require user bob", "AuthzSendForbiddenOnFailure On")),
         location_section(ONLY_BOB + "/401", auth=False, extra=(
             "AuthzSendForbiddenOnFailure Off",)),
+        location_section(TOKEN, auth=False, extra=(
+            "AuthType CEP", "CEPAuthProvider file", 'AuthUserFile "${ROOT}/users"',
+            "Require user bob")),
         # AuthType is missing
         location_section(NOBODY_ASKED, auth=False, extra=("Require valid-user",)),
         instance(SLOW), instance(SMALL, "LimitRequestBody 100"),
@@ -119,6 +122,17 @@ def test_not_allowed(server, leaks):
     leaks.check_refused(soap.send(server, path=ONLY_BOB), 403, *DENIED)
     leaks.check_refused(soap.send(server, path=ONLY_BOB + "/401"), 401, *DENIED)
     soap.check_answer(soap.send(server, user="bob", path=ONLY_BOB))
+
+
+def test_no_challenge_to_a_token(server, leaks):
+    """A good password, and Require says no: no 401, which Windows' client would not understand."""
+    server.log.expect("AH01631")
+    body = soap.build(message_id="urn:token",
+                      headers=soap.credentials("alice", "alice-password"))
+    response = soap.send(server, body, user=None, path=TOKEN)
+    leaks.check_refused(response, 500, *DENIED)
+    assert "WWW-Authenticate" not in response.headers
+    assert soap.parse(response.body)["relates_to"] == "urn:token"
 
 
 def test_nobody_authenticates(server, leaks):
