@@ -90,6 +90,30 @@ def test_limit(sample, make, reason):
         assert model["relates_to"] is None
 
 
+def token(user, password):
+    return ("<o:Security xmlns:o='%s' s:mustUnderstand='1'><o:UsernameToken><o:Username> %s "
+            "</o:Username><o:Password>%s</o:Password></o:UsernameToken></o:Security>" % (
+                soap.NS["o"], user, password))
+
+
+def test_limits_of_a_token(make_httpd):
+    """At the limit the provider is asked, and knows no such user or password; above it, nobody."""
+    server = start_sample(make_httpd(), location_section(auth=False, extra=(
+        "AuthType CEP", "CEPAuthProvider file", 'AuthUserFile "${ROOT}/users"',
+        "Require valid-user")))
+    server.log.allow("AH0161[78]", "CEP062")
+    for user, password, reason in (("u" * limit("USER"), "p", "name"),
+                                   ("alice", "p" * limit("PASSWORD"), "password")):
+        body = soap.build(headers=token(user, password))
+        soap.check_fault(soap.send(server, body, user=None), "Sender", "FailedAuthentication")
+        body = soap.build(headers=token(user + "u" * (reason == "name"),
+                                        password + "p" * (reason == "password")))
+        model = soap.check_fault(soap.send(server, body, user=None), "Sender", "InvalidSecurity")
+        assert reason in model["fault"]["reason"] and "too long" in model["fault"]["reason"]
+    soap.check_answer(soap.send(server, soap.build(headers=token("alice", "alice-password")),
+                                user=None))
+
+
 def test_what_is_repeated_is_short(sample):
     """Action, and the name of a header that is not understood."""
     most = limit("ECHO")
@@ -126,7 +150,7 @@ def test_document_has_every_limit():
     told = {name: int(value) for value, name in re.findall(
         r"^\|[^|]+\| (\d+) \| `(CEP_XCEP_MAX_\w+)`", document(), re.M)}
     assert told == LIMITS
-    assert set(CASES) | {"ECHO"} == {name[len("CEP_XCEP_MAX_"):] for name in LIMITS}
+    assert set(CASES) | {"ECHO", "USER", "PASSWORD"} == {name[len("CEP_XCEP_MAX_"):] for name in LIMITS}
 
 
 def test_document_names_the_bodys_limit():
