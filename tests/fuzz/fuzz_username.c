@@ -1,0 +1,127 @@
+/* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The reader of UsernameToken on any content of a Security header. The input stands inside of one
+ * in a request that is good otherwise. A token is taken as a whole or not at all; what is taken is
+ * compared with what a tree of libxml2's says.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libxml/parser.h>
+
+#include <apr_general.h>
+#include <apr_pools.h>
+#include <apr_strings.h>
+
+#include "cep_xcep.h"
+
+#define WSS  "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-"
+#define WSSE WSS "secext-1.0.xsd"
+
+#define LARGEST 60000
+
+static const char before[] =
+    "<s:Envelope xmlns:s='http://www.w3.org/2003/05/soap-envelope'><s:Header><o:Security "
+    "s:mustUnderstand='1' xmlns:o='" WSSE "' xmlns:u='" WSS "utility-1.0.xsd'>";
+static const char behind[] =
+    "</o:Security></s:Header><s:Body><GetPolicies xmlns='" CEP_XCEP_NS "'><client><lastUpdate>"
+    "0001-01-01T00:00:00</lastUpdate></client></GetPolicies></s:Body></s:Envelope>";
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static apr_pool_t *global_pool;
+
+static void promise(int held, const char *what)
+{
+    if (!held) {
+        fprintf(stderr, "broken promise: %s\n", what);
+        abort();
+    }
+}
+
+static xmlNodePtr child(xmlNodePtr node, const char *name)
+{
+    for (node = node ? node->children : NULL; node; node = node->next) {
+        if (node->type == XML_ELEMENT_NODE && node->ns && !strcmp((const char *)node->name, name))
+            return node;
+    }
+    return NULL;
+}
+
+/* The text of an element as the tree has it, without white space around it when trim is set. */
+static const char *text_of(xmlNodePtr node, int trim, apr_pool_t *pool)
+{
+    xmlChar *content = node ? xmlNodeGetContent(node) : NULL;
+    char *text = apr_pstrdup(pool, content ? (const char *)content : "");
+    size_t length = strlen(text);
+
+    xmlFree(content);
+    if (!trim)
+        return text;
+    while (length && strchr(" \t\r\n", text[length - 1]))
+        text[--length] = '\0';
+    return text + strspn(text, " \t\r\n");
+}
+
+static void compare(const struct cep_username_token *token, const char *message, apr_pool_t *pool)
+{
+    xmlDocPtr tree = xmlReadMemory(message, (int)strlen(message), NULL, "UTF-8",
+                                   XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+    xmlNodePtr root = tree ? xmlDocGetRootElement(tree) : NULL;
+    xmlNodePtr node = child(child(child(root, "Header"), "Security"), "UsernameToken");
+
+    promise(node != NULL, "the tree has a token, too");
+    promise(!strcmp(text_of(child(node, "Username"), 1, pool), token->user),
+            "both read the same user");
+    promise(!strcmp(text_of(child(node, "Password"), 0, pool), token->password),
+            "both read the same password");
+    xmlFreeDoc(tree);
+}
+
+static void check_token(struct cep_request *request, const char *message, apr_pool_t *pool)
+{
+    const struct cep_username_token *token = &request->token;
+
+    promise(!token->user == !token->password, "user and password, or neither");
+    promise(!token->user == !!token->problem, "a token, or what is wrong with it");
+    if (!token->user)
+        return;
+    promise(*token->user && strlen(token->user) <= CEP_XCEP_MAX_USER, "a user of some length");
+    promise(*token->password && strlen(token->password) <= CEP_XCEP_MAX_PASSWORD,
+            "a password of some length");
+    compare(token, message, pool);
+    cep_xcep_forget(request);
+    promise(!request->token.password, "a password can be forgotten");
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct cep_request *request;
+    struct cep_fault fault;
+    const char *message;
+    apr_size_t length;
+    apr_pool_t *pool;
+
+    if (!global_pool) {
+        apr_initialize();
+        cep_xcep_init();
+        apr_pool_create(&global_pool, NULL);
+    }
+    if (size > LARGEST)
+        return 0;
+    apr_pool_create(&pool, global_pool);
+    message =
+        apr_pstrcat(pool, before, apr_pstrmemdup(pool, (const char *)data, size), behind, NULL);
+    length = strlen(message);
+    if (cep_xcep_parse(&request, &fault, message, length, pool)) {
+        check_token(request, message, pool);
+    } else {
+        promise(fault.code != CEP_FAULT_NONE && fault.reason, "a refusal has a reason");
+        promise(request == NULL, "a refusal has no request");
+    }
+    apr_pool_destroy(pool);
+    return 0;
+}
