@@ -140,17 +140,13 @@ def test_nobody_authenticates(server, leaks):
     leaks.check_refused(soap.send(server, path=NOBODY_ASKED), 500, *RECEIVER)
 
 
-@pytest.mark.parametrize("method", ("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"))
+@pytest.mark.parametrize("method", ("PUT", "DELETE", "PATCH", "BREW"))
 def test_methods(server, leaks, method):
     client = soap.Client(server)
     response = client.send(method=method, path=BY_EXPRESSION)
     client.close()
-    if method == "HEAD":
-        assert (response.status, response.body) == (405, b"")
-        assert response.headers["Content-Type"] == soap.CONTENT_TYPE
-    else:
-        leaks.check_refused(response, 405, *SENDER)
-    assert response.headers["Allow"] == "POST"
+    leaks.check_refused(response, 405, *SENDER)
+    assert set(response.headers["Allow"].split(",")) == {"GET", "HEAD", "POST", "OPTIONS"}
 
 
 def test_body_too_large_for_httpd(server, leaks):
@@ -251,7 +247,7 @@ def test_connection_goes_on(server, leaks):
     for _ in range(2):
         leaks.check_refused(client.send(soap.build(), headers={"Authorization": None}), 401,
                             *DENIED)
-        leaks.check_refused(client.send(method="GET"), 405, *SENDER)
+        leaks.check_refused(client.send(method="PUT"), 405, *SENDER)
         leaks.check_refused(client.send(soap.build(), headers={"Content-Type": "text/css"}), 415,
                             *SENDER)
         soap.check_answer(client.send(soap.build()))
@@ -270,6 +266,7 @@ def test_http2(server, leaks):
     leaks.check_refused(http2.send(server, PATH, b"", alice, "PUT"), 405, *SENDER)
     leaks.check_refused(http2.send(server, PATH, b" " * 70000, alice), 413, *SENDER)
     leaks.check_refused(http2.send(server, "/status/503", soap.build(), alice), 503, *RECEIVER)
-    head = http2.send(server, PATH, b"", alice, "HEAD")
-    assert (head.status, head.body) == (405, b"")
+    assert http2.send(server, PATH, b"", alice, "GET").status == 200
+    head = http2.send(server, PATH, b"", {}, "HEAD")
+    assert (head.status, head.body) == (401, b"")
     assert head.headers["Content-Type"] == soap.CONTENT_TYPE
