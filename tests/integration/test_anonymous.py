@@ -104,7 +104,8 @@ def test_methods(server, leaks, method, path):
     client = soap.Client(server, user=None)
     response = client.send(method=method, path=path)
     client.close()
-    assert response.status == 405
+    # The page, what is allowed, or nothing.
+    assert response.status == (200 if method in ("GET", "HEAD", "OPTIONS") else 405)
     leaks.check(response)
 
 
@@ -116,7 +117,7 @@ def test_http2(server, leaks):
     for path in OPEN:
         leaks.check_refused(http2.send(server, path, soap.build()), 500, *DENIED)
         response = http2.send(server, path, method="HEAD")
-        assert (response.status, response.body) == (405, b"")
+        assert (response.status, response.body) == (200, b"")
 
 
 @pytest.mark.parametrize("user", (None, "alice"))
