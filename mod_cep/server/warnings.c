@@ -290,7 +290,7 @@ static void check_kerberos(const struct check *c, const struct cep_place *place)
 {
     const ap_directive_t *mechanisms = cep_place_find(place, "GssapiAllowedMech");
 
-    if (!cep_place_says(place, "AuthType", "GSSAPI"))
+    if (!cep_place_says(place, "AuthType", "GSSAPI") || !ap_find_linked_module("mod_auth_gssapi.c"))
         return;
     if (!mechanisms || strcmp(mechanisms->args, "krb5"))
         warn(
