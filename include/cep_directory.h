@@ -31,12 +31,13 @@ struct cep_servers;
 struct cep_servers *cep_servers_make(apr_pool_t *pool);
 
 /* Seconds for which callers pass over a server that has just failed. */
-#define CEP_SERVER_PASSED_OVER 5
+#define CEP_SERVER_PASSED_OVER 2
 
 /* What a <CEPDirectory> says. Read-only while it is used; may be shared by threads. */
 struct cep_directory_config {
     const char *name;         /* the section's name, for messages */
     apr_array_header_t *urls; /* of const char *, in order of preference */
+    const char *site;         /* with URLs of domains: AD's name of the site we are in; or NULL */
     enum cep_bind_method bind;
     const char *bind_dn;             /* with CEP_BIND_SIMPLE */
     const char *password_file;       /* with CEP_BIND_SIMPLE; read anew at each bind */
@@ -89,7 +90,7 @@ struct cep_directory; /* an opened source. Not thread safe: one thread at a time
 
 /*
  * Open the first URL of config that answers, bind, and read the identity. Every network wait is
- * bounded by config->timeout; the whole call by (number of URLs x 4 x timeout). Closed by
+ * bounded by config->timeout; the whole call by (number of servers x 4 x timeout). Closed by
  * destroying pool, or by cep_directory_close() before that.
  * Returns APR_SUCCESS; else a status, and *error a sentence that names each URL tried and what is
  * wrong with it (in pool, without a code and without a secret).
@@ -97,6 +98,15 @@ struct cep_directory; /* an opened source. Not thread safe: one thread at a time
 apr_status_t cep_directory_open(struct cep_directory **directory,
                                 const struct cep_directory_config *config,
                                 const struct cep_log *log, apr_pool_t *pool, const char **error);
+
+/*
+ * The same for who waits for it: the whole call ends within limit, and servers that have just
+ * failed are passed over (config->servers).
+ */
+apr_status_t cep_directory_open_within(struct cep_directory **directory,
+                                       const struct cep_directory_config *config,
+                                       apr_interval_time_t limit, const struct cep_log *log,
+                                       apr_pool_t *pool, const char **error);
 void cep_directory_close(struct cep_directory *directory);
 
 const struct cep_directory_identity *cep_directory_identity(const struct cep_directory *directory);
@@ -128,7 +138,8 @@ int cep_dn_is_within(const char *dn, const char *base);
 
 /*
  * Check one URL of CEPURL without touching the network: NULL when it is well formed
- * (ldap://host[:port], ldaps://host[:port], ldapi://[path], file:path), else what is wrong.
+ * (ldap://host[:port], ldaps://host[:port], ldap:///DC=corp,DC=example and the same with ldaps,
+ * ldapi://[path], file:path), else what is wrong.
  * Host lists, DNs, scopes and filters inside the URL are refused.
  */
 const char *cep_directory_check_url(const char *url, apr_pool_t *pool);
@@ -138,6 +149,9 @@ const char *cep_directory_check_url(const char *url, apr_pool_t *pool);
  * network. NULL when it does, else what is wrong.
  */
 const char *cep_directory_check_keytab(const char *path, const char *principal, apr_pool_t *pool);
+
+/* 1 for a well formed ldap:///DC=corp,DC=example or ldaps:///..., whose servers the DNS names. */
+int cep_directory_url_is_domain(const char *url, apr_pool_t *pool);
 
 /* The path of a file: URL, or NULL for another kind. */
 const char *cep_directory_url_path(const char *url);

@@ -7,6 +7,8 @@
 
 #include <apr_strings.h>
 
+#include "discover.h"
+#include "servers.h"
 #include "source.h"
 
 struct cep_directory {
@@ -14,11 +16,16 @@ struct cep_directory {
     void *source;
     apr_pool_t *source_pool; /* its destruction closes the source; NULL when closed */
     int failed;
+    struct cep_servers *servers; /* NULL: nothing is remembered */
+    int kept;                    /* opened for callers: may rest between queries */
     struct cep_directory_identity identity;
 };
 
 /* One URL may take as long as four exchanges: connect, TLS, bind, identity. */
 #define EXCHANGES_PER_URL 4
+
+/* A server that does not answer within this is to blame itself. */
+#define FAIR_LIMIT apr_time_from_msec(500)
 
 static const char *copy(const char *text, apr_pool_t *pool)
 {
@@ -41,9 +48,8 @@ static void keep_identity(struct cep_directory_identity *kept,
 
 static apr_status_t open_url(struct cep_directory *directory,
                              const struct cep_directory_config *config, const char *url,
-                             apr_pool_t *pool, const char **error)
+                             apr_time_t deadline, apr_pool_t *pool, const char **error)
 {
-    apr_time_t deadline = cep_monotonic() + EXCHANGES_PER_URL * config->timeout;
     struct cep_directory_identity identity = {0};
     apr_status_t status;
     apr_pool_t *scratch;
@@ -70,32 +76,127 @@ static apr_status_t open_url(struct cep_directory *directory,
     return status;
 }
 
-apr_status_t cep_directory_open(struct cep_directory **directory,
-                                const struct cep_directory_config *config,
-                                const struct cep_log *log, apr_pool_t *pool, const char **error)
+/* One attempt to open a directory. */
+struct opening {
+    const struct cep_directory_config *config;
+    apr_time_t deadline; /* of all of it; 0: each server has its own */
+    const struct cep_log *log;
+    apr_pool_t *pool;
+    const char *all; /* what was wrong with each, for the message; NULL: nothing yet */
+};
+
+static void note(struct opening *opening, const char *url, const char *why)
 {
-    struct cep_directory *opened = apr_pcalloc(pool, sizeof(*opened));
-    apr_status_t status = APR_EINVAL;
-    const char *all = NULL;
+    opening->all = apr_pstrcat(opening->pool, opening->all ? opening->all : "",
+                               opening->all ? "; " : "", url, ": ", why, NULL);
+}
+
+/* The URLs with domains replaced by their servers, those that failed of late behind the others. */
+static apr_array_header_t *list_servers(struct opening *opening)
+{
+    const struct cep_directory_config *config = opening->config;
+    apr_array_header_t *all = apr_array_make(opening->pool, 4, sizeof(const char *));
+    apr_array_header_t *doubtful = apr_array_make(opening->pool, 4, sizeof(const char *));
+    apr_array_header_t *servers = apr_array_make(opening->pool, 4, sizeof(const char *));
     int i;
 
     for (i = 0; i < config->urls->nelts; i++) {
         const char *url = APR_ARRAY_IDX(config->urls, i, const char *), *why;
+        apr_time_t deadline =
+            cep_earlier(opening->deadline ? opening->deadline : APR_INT64_MAX, config->timeout);
+        struct cep_url parsed;
 
-        status = open_url(opened, config, url, pool, &why);
+        if (cep_url_parse(&parsed, url, opening->pool) || !parsed.domain)
+            APR_ARRAY_PUSH(all, const char *) = url;
+        else if (cep_discover(all, config, &parsed, deadline, opening->pool, &why) != APR_SUCCESS)
+            note(opening, url, why);
+    }
+    for (i = 0; i < all->nelts; i++) {
+        const char *url = APR_ARRAY_IDX(all, i, const char *);
+
+        APR_ARRAY_PUSH(cep_servers_is_doubtful(config->servers, url) ? doubtful : servers,
+                       const char *) = url;
+    }
+    apr_array_cat(servers, doubtful);
+    if (servers->nelts > config->urls->nelts + CEP_DISCOVER_MAX_TRIED)
+        servers->nelts = config->urls->nelts + CEP_DISCOVER_MAX_TRIED;
+    return servers;
+}
+
+/* Try one server of which others - 1 more follow. */
+static apr_status_t try_server(struct opening *opening, struct cep_directory *directory,
+                               const char *url, int others)
+{
+    const struct cep_directory_config *config = opening->config;
+    apr_time_t deadline = cep_monotonic() + EXCHANGES_PER_URL * config->timeout;
+    const char *why;
+    apr_status_t status = APR_EAGAIN;
+
+    if (opening->deadline) {
+        if (!cep_servers_may_try(config->servers, url, &why, opening->pool))
+            goto done;
+        /* One that is silent leaves the others their share. */
+        deadline = cep_monotonic();
+        deadline += (opening->deadline - deadline) / others;
+    }
+    status = open_url(directory, config, url, deadline, opening->pool, &why);
+    if (status == APR_SUCCESS) {
+        cep_servers_worked(config->servers, url);
+        directory->servers = config->servers;
+        directory->kept = opening->deadline != 0;
+        cep_log(opening->log, CEP_LOG_DEBUG, 0, "CEPDirectory %s: opened %s", config->name, url);
+        return APR_SUCCESS;
+    }
+    if (!cep_directory_url_path(url))
+        cep_servers_failed(config->servers, url, why);
+done:
+    if (others > 1)
+        cep_log(opening->log, CEP_LOG_INFO, status,
+                "CEP0201: CEPDirectory %s: %s: %s; trying the next server", config->name, url, why);
+    note(opening, url, why);
+    return status;
+}
+
+static apr_status_t open_first(struct opening *opening, struct cep_directory **directory,
+                               const char **error)
+{
+    struct cep_directory *opened = apr_pcalloc(opening->pool, sizeof(*opened));
+    apr_array_header_t *servers = list_servers(opening);
+    apr_status_t status = APR_EINVAL;
+    int i;
+
+    for (i = 0; i < servers->nelts; i++) {
+        status = try_server(opening, opened, APR_ARRAY_IDX(servers, i, const char *),
+                            servers->nelts - i);
         if (status == APR_SUCCESS) {
-            cep_log(log, CEP_LOG_DEBUG, 0, "CEPDirectory %s: opened %s", config->name, url);
             *directory = opened;
             return APR_SUCCESS;
         }
-        if (i + 1 < config->urls->nelts)
-            cep_log(log, CEP_LOG_INFO, status,
-                    "CEP0201: CEPDirectory %s: %s: %s; trying the next URL", config->name, url,
-                    why);
-        all = apr_pstrcat(pool, all ? all : "", all ? "; " : "", url, ": ", why, NULL);
     }
-    *error = all ? all : "no URL is configured; set CEPURL";
+    *error = opening->all ? opening->all : "no URL is configured; set CEPURL";
     return status;
+}
+
+apr_status_t cep_directory_open(struct cep_directory **directory,
+                                const struct cep_directory_config *config,
+                                const struct cep_log *log, apr_pool_t *pool, const char **error)
+{
+    struct opening opening = {.config = config, .log = log, .pool = pool};
+
+    return open_first(&opening, directory, error);
+}
+
+apr_status_t cep_directory_open_within(struct cep_directory **directory,
+                                       const struct cep_directory_config *config,
+                                       apr_interval_time_t limit, const struct cep_log *log,
+                                       apr_pool_t *pool, const char **error)
+{
+    struct opening opening = {.config = config,
+                              .deadline = cep_monotonic() + (limit > 0 ? limit : 0),
+                              .log = log,
+                              .pool = pool};
+
+    return open_first(&opening, directory, error);
 }
 
 void cep_directory_close(struct cep_directory *directory)
@@ -131,6 +232,18 @@ static int asks_token_groups_too_widely(const struct cep_query *query)
     return 0;
 }
 
+/*
+ * Whether the server is to blame. A caller's connection is kept and may have been closed meanwhile:
+ * then who opens it anew finds out. A short limit may be our own impatience.
+ */
+static void after_failure(struct cep_directory *directory, apr_status_t status,
+                          apr_interval_time_t limit, const char *why)
+{
+    directory->failed = 1;
+    if (status == APR_TIMEUP ? limit >= FAIR_LIMIT : !directory->kept)
+        cep_servers_failed(directory->servers, directory->identity.source, why);
+}
+
 apr_status_t cep_directory_query(struct cep_directory *directory, const struct cep_query *query,
                                  apr_interval_time_t limit, apr_array_header_t **entries,
                                  apr_pool_t *pool, const char **error)
@@ -149,7 +262,7 @@ apr_status_t cep_directory_query(struct cep_directory *directory, const struct c
     if (status == APR_SUCCESS)
         return APR_SUCCESS;
     if (status != APR_NOTFOUND)
-        directory->failed = 1;
+        after_failure(directory, status, limit, why);
     *error = apr_psprintf(pool, "%s: %s", directory->identity.source, why);
     return status;
 }

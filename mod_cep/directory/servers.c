@@ -7,15 +7,23 @@
 #include "servers.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include <apr_general.h>
 #include <apr_strings.h>
 
 /* Servers remembered; of more the one that was used longest ago is forgotten. */
 #define MOST_SERVERS 64
 
+/* Domains remembered: a <CEPDirectory> has few. */
+#define MOST_DOMAINS 8
+
 /* How long a server that failed is passed over by callers, who have no time to spend on it. */
 #define PASSED_OVER apr_time_from_sec(CEP_SERVER_PASSED_OVER)
+
+/* How long one caller may take to find out for all; his result ends it. */
+#define ONE_TRIES apr_time_from_sec(60)
 
 /* How long it is tried after the others: this, then twice as long with each failure. */
 #define FIRST_DOUBT   apr_time_from_sec(5)
@@ -30,8 +38,16 @@ struct server {
     struct cep_ticket *ticket;
 };
 
+/* What the DNS said, as URLs with a blank behind each; not in a pool, it is replaced. */
+struct found {
+    char *key, *urls;
+    apr_time_t until;
+};
+
 struct cep_servers {
     pthread_mutex_t mutex;
+    apr_uint64_t seed;
+    struct found found[MOST_DOMAINS];
     struct server list[MOST_SERVERS];
 };
 
@@ -42,6 +58,10 @@ static apr_status_t free_servers(void *data)
 
     for (i = 0; i < MOST_SERVERS; i++)
         cep_ticket_let_go(servers->list[i].ticket);
+    for (i = 0; i < MOST_DOMAINS; i++) {
+        free(servers->found[i].key);
+        free(servers->found[i].urls);
+    }
     pthread_mutex_destroy(&servers->mutex);
     return APR_SUCCESS;
 }
@@ -51,6 +71,7 @@ struct cep_servers *cep_servers_make(apr_pool_t *pool)
     struct cep_servers *servers = apr_pcalloc(pool, sizeof(*servers));
 
     pthread_mutex_init(&servers->mutex, NULL);
+    apr_generate_random_bytes((unsigned char *)&servers->seed, sizeof(servers->seed));
     apr_pool_cleanup_register(pool, servers, free_servers, apr_pool_cleanup_null);
     return servers;
 }
@@ -112,7 +133,7 @@ int cep_servers_may_try(struct cep_servers *servers, const char *url, const char
         *why = apr_psprintf(pool, "not tried again for %d s after: %s", CEP_SERVER_PASSED_OVER,
                             server->why);
     } else if (server && server->doubt) {
-        server->passed_over_until = now + PASSED_OVER; /* one finds out for all */
+        server->passed_over_until = now + ONE_TRIES; /* one finds out for all */
     }
     pthread_mutex_unlock(&servers->mutex);
     return may;
@@ -184,4 +205,73 @@ void cep_servers_keep_ticket(struct cep_servers *servers, const char *url,
     }
     pthread_mutex_unlock(&servers->mutex);
     cep_ticket_let_go(before);
+}
+
+apr_uint64_t cep_servers_seed(const struct cep_servers *servers)
+{
+    return servers ? servers->seed : 0;
+}
+
+/* The place of key, or (make) a free one. Under the lock. */
+static struct found *find_domain(struct cep_servers *servers, const char *key, int make)
+{
+    int i;
+
+    for (i = 0; i < MOST_DOMAINS; i++) {
+        struct found *found = &servers->found[i];
+
+        if (found->key ? strcmp(found->key, key) == 0 : make)
+            return found;
+    }
+    return NULL;
+}
+
+int cep_servers_found(struct cep_servers *servers, const char *key, int outdated,
+                      apr_array_header_t *list, apr_pool_t *pool)
+{
+    const struct found *found;
+    char *urls = NULL, *url, *last;
+
+    if (!servers)
+        return 0;
+    pthread_mutex_lock(&servers->mutex);
+    found = find_domain(servers, key, 0);
+    if (found && (outdated || found->until > cep_monotonic()))
+        urls = apr_pstrdup(pool, found->urls);
+    pthread_mutex_unlock(&servers->mutex);
+    if (!urls)
+        return 0;
+    for (url = apr_strtok(urls, " ", &last); url; url = apr_strtok(NULL, " ", &last))
+        APR_ARRAY_PUSH(list, const char *) = url;
+    return 1;
+}
+
+void cep_servers_keep_found(struct cep_servers *servers, const char *key,
+                            const apr_array_header_t *list, apr_interval_time_t life)
+{
+    struct found *found;
+    size_t length = 0;
+    char *urls, *end;
+    int i;
+
+    for (i = 0; i < list->nelts; i++)
+        length += strlen(APR_ARRAY_IDX(list, i, const char *)) + 1;
+    urls = servers ? malloc(length + 1) : NULL;
+    if (!urls)
+        return;
+    for (end = urls, i = 0; i < list->nelts; i++, *end++ = ' ')
+        end = apr_cpystrn(end, APR_ARRAY_IDX(list, i, const char *), length + 1);
+    *end = 0;
+    pthread_mutex_lock(&servers->mutex);
+    found = find_domain(servers, key, 1);
+    if (found && !found->key)
+        found->key = strdup(key);
+    if (found && found->key) {
+        free(found->urls);
+        found->urls = urls;
+        found->until = cep_monotonic() + life;
+        urls = NULL;
+    }
+    pthread_mutex_unlock(&servers->mutex);
+    free(urls);
 }

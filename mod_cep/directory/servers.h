@@ -21,6 +21,18 @@ int cep_servers_may_try(struct cep_servers *servers, const char *url, const char
 void cep_servers_worked(struct cep_servers *servers, const char *url);
 void cep_servers_failed(struct cep_servers *servers, const char *url, const char *why);
 
+/* Drawn when servers was made, and so one for all processes of a server. */
+apr_uint64_t cep_servers_seed(const struct cep_servers *servers);
+
+/*
+ * Add the URLs that the DNS gave for key to list, copied into pool. 0 when none are kept, or,
+ * unless outdated ones will do, when their time is over.
+ */
+int cep_servers_found(struct cep_servers *servers, const char *key, int outdated,
+                      apr_array_header_t *list, apr_pool_t *pool);
+void cep_servers_keep_found(struct cep_servers *servers, const char *key,
+                            const apr_array_header_t *list, apr_interval_time_t life);
+
 /* The ticket kept for the server, held for the caller; NULL when there is none. */
 struct cep_ticket *cep_servers_ticket(struct cep_servers *servers, const char *url);
 

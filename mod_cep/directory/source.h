@@ -54,9 +54,10 @@ enum cep_url_kind { CEP_URL_LDAP, CEP_URL_LDAPS, CEP_URL_LDAPI, CEP_URL_FILE };
 
 struct cep_url {
     enum cep_url_kind kind;
-    const char *host; /* without brackets; NULL with ldapi:// and file: */
-    unsigned port;    /* the scheme's own when the URL names none */
-    const char *path; /* of ldapi:// and file: */
+    const char *host;   /* without brackets; NULL with ldapi://, file: and a domain */
+    const char *domain; /* of ldap:///DC=corp,DC=example: its servers are found by the DNS */
+    unsigned port;      /* the scheme's own when the URL names none */
+    const char *path;   /* of ldapi:// and file: */
 };
 
 /* Read url. Returns NULL, or what is wrong with it. */

@@ -26,11 +26,13 @@
 #include "bounded.h"
 #include "servers.h"
 
-/* A ticket is renewed when a quarter of its life is left, or this. */
-#define LONGEST_MARGIN apr_time_from_sec(15 * 60)
+/* A ticket is renewed when a quarter of its life is left, but at least and at most this: clocks
+ * differ, and a KDC of AD takes no ticket of less than two minutes. */
+#define SHORTEST_MARGIN apr_time_from_sec(2 * 60)
+#define LONGEST_MARGIN  apr_time_from_sec(15 * 60)
 
 /* While it cannot be renewed it is used for so long: until this before its end. */
-#define LAST_MOMENT apr_time_from_sec(5)
+#define LAST_MOMENT apr_time_from_sec(1)
 
 /* How long after a renewal that failed the next is tried. */
 #define RETRY_AFTER apr_time_from_sec(30)
@@ -262,8 +264,14 @@ static void set_times(struct cep_ticket *ticket, const krb5_creds *creds)
         apr_time_from_sec((apr_time_t)(apr_uint32_t)creds->times.endtime) - apr_time_now();
     apr_interval_time_t margin = left / 4;
 
+    if (margin > LONGEST_MARGIN)
+        margin = LONGEST_MARGIN;
+    if (margin < SHORTEST_MARGIN)
+        margin = SHORTEST_MARGIN;
+    if (margin > left / 10 * 9)
+        margin = left / 10 * 9;
     ticket->end = now + left - LAST_MOMENT;
-    ticket->renewal = now + left - (margin < LONGEST_MARGIN ? margin : LONGEST_MARGIN);
+    ticket->renewal = now + left - margin;
 }
 
 static void fetch(void *data)
@@ -357,7 +365,7 @@ static const char *advice(krb5_error_code code)
     case KRB5_REALM_UNKNOWN:
     case KRB5_REALM_CANT_RESOLVE:
         return "; check that the realm's KDC runs, and krb5.conf or the DNS that say where";
-    case EACCES: return "; let httpd's user read CEPKeytab";
+    case EACCES: return "; let httpd's user read CEPKeytab and krb5.conf";
     default: return "; check CEPKeytab, CEPPrincipal and krb5.conf";
     }
 }

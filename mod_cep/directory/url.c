@@ -5,6 +5,7 @@
 
 #include <apr_strings.h>
 
+#include "dn.h"
 #include "source.h"
 
 /* Where OpenLDAP's own tools look on "ldapi://" without a path, on Debian and Fedora. */
@@ -50,16 +51,72 @@ static const char *parse_bracketed(struct cep_url *parsed, const char *rest, apr
     return *rest ? "something other than ':port' follows the IPv6 address" : NULL;
 }
 
+static int hex_digit(int c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Resolve the %xx of text. NULL when there is '%' without two hexadecimal digits, or a NUL. */
+static char *decode(const char *text, apr_pool_t *pool)
+{
+    char *result = apr_palloc(pool, strlen(text) + 1), *out = result;
+
+    for (; *text; text++) {
+        int high, low;
+
+        if (*text != '%') {
+            *out++ = *text;
+            continue;
+        }
+        high = hex_digit((unsigned char)text[1]);
+        low = high < 0 ? -1 : hex_digit((unsigned char)text[2]);
+        if (low < 0 || high * 16 + low == 0)
+            return NULL;
+        *out++ = (char)(high * 16 + low);
+        text += 2;
+    }
+    *out = 0;
+    return result;
+}
+
+/* "/DC=corp,DC=example", as RFC 4516 writes a DN behind an empty host: the domain's servers. */
+static const char *parse_domain(struct cep_url *parsed, const char *rest, apr_pool_t *pool)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-._";
+    const char *dn = decode(rest + 1, pool), *canonical, *at, *domain;
+
+    if (strchr(rest, '?'))
+        return "a scope or filter in the URL is not supported; write ldap:///DC=corp,DC=example";
+    canonical = dn ? cep_dn_normalize(dn, pool) : NULL;
+    for (at = canonical; at && *at; at = cep_dn_parent(at)) {
+        if (strncmp(at, "dc=", 3) != 0)
+            canonical = NULL;
+    }
+    domain = canonical ? cep_dn_dns_name(dn, pool) : "";
+    if (!*domain || domain[strspn(domain, allowed)])
+        return "what follows ldap:/// is no DN of a domain; write ldap:///DC=corp,DC=example";
+    if (strlen(domain) > 200)
+        return "the domain's name is longer than 200 characters";
+    parsed->domain = domain;
+    return NULL;
+}
+
 static const char *parse_host(struct cep_url *parsed, const char *rest, apr_pool_t *pool)
 {
     static const char allowed[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
     size_t length = strlen(rest);
 
+    if (rest[0] == '/' && rest[1])
+        return parse_domain(parsed, rest, pool);
     if (length && rest[length - 1] == '/') /* "ldap://host/" says no more than "ldap://host" */
         rest = apr_pstrmemdup(pool, rest, length - 1);
     if (!*rest || *rest == '/' || *rest == ':')
-        return "the host name is missing; write ldap://host[:port]";
+        return "the host name is missing; write ldap://host[:port] or ldap:///DC=corp,DC=example";
     if (*rest == '[')
         return parse_bracketed(parsed, rest, pool);
     length = strspn(rest, allowed);
@@ -79,41 +136,20 @@ static const char *parse_host(struct cep_url *parsed, const char *rest, apr_pool
     }
 }
 
-static int hex_digit(int c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* "%2Frun%2Fslapd%2Fldapi" as OpenLDAP writes it, or the path as it is. */
 static const char *parse_socket(struct cep_url *parsed, const char *rest, apr_pool_t *pool)
 {
-    char *out = apr_palloc(pool, strlen(rest) + 1);
+    char *path = decode(rest, pool);
+    size_t length;
 
-    parsed->path = out;
-    for (; *rest; rest++) {
-        int high = hex_digit((unsigned char)rest[*rest == '%']), low;
-
-        if (*rest == '?')
-            return "a DN, scope or filter in the URL is not supported; write ldapi://path";
-        if (*rest != '%') {
-            *out++ = *rest;
-            continue;
-        }
-        low = high < 0 ? -1 : hex_digit((unsigned char)rest[2]);
-        if (low < 0 || high * 16 + low == 0)
-            return "the path of the socket holds '%' without two hexadecimal digits behind it";
-        *out++ = (char)(high * 16 + low);
-        rest += 2;
-    }
-    *out = 0;
-    if (out - parsed->path > 1 && out[-1] == '/')
-        out[-1] = 0;
-    if (!*parsed->path || strcmp(parsed->path, "/") == 0)
-        parsed->path = DEFAULT_SOCKET;
+    if (!path)
+        return "the path of the socket holds '%' without two hexadecimal digits behind it";
+    if (strchr(rest, '?'))
+        return "a DN, scope or filter in the URL is not supported; write ldapi://path";
+    length = strlen(path);
+    if (length > 1 && path[length - 1] == '/')
+        path[length - 1] = 0;
+    parsed->path = !*path || strcmp(path, "/") == 0 ? DEFAULT_SOCKET : path;
     if (parsed->path[0] != '/')
         return "the path of the socket is not absolute; write ldapi://%2Frun%2Fslapd%2Fldapi";
     return NULL;
@@ -167,4 +203,11 @@ const char *cep_directory_url_path(const char *url)
         return NULL;
     url += length;
     return strncmp(url, "///", 3) == 0 ? url + 2 : url; /* file:///path is file:/path */
+}
+
+int cep_directory_url_is_domain(const char *url, apr_pool_t *pool)
+{
+    struct cep_url parsed;
+
+    return !cep_url_parse(&parsed, url, pool) && parsed.domain;
 }

@@ -101,7 +101,7 @@ static int is_outdated(const struct cep_callers *callers, const struct slot *slo
 
 /* See that the slot holds an open directory, opening one where needed. */
 static apr_status_t fill_slot(const struct cep_callers *callers, struct slot *slot,
-                              const char **error, apr_pool_t *pool)
+                              apr_time_t deadline, const char **error, apr_pool_t *pool)
 {
     apr_finfo_t file = {.mtime = 0};
     const char *open_error;
@@ -121,8 +121,8 @@ static apr_status_t fill_slot(const struct cep_callers *callers, struct slot *sl
         return rv;
     }
     slot->file = file;
-    rv = cep_directory_open(&slot->directory, &callers->config, &callers->source->log, slot->pool,
-                            &open_error);
+    rv = cep_directory_open_within(&slot->directory, &callers->config, deadline - cep_monotonic(),
+                                   &callers->source->log, slot->pool, &open_error);
     if (rv != APR_SUCCESS) {
         *error = apr_pstrdup(pool, open_error);
         slot->directory = NULL;
@@ -140,21 +140,26 @@ struct question {
 
 static apr_status_t ask(struct cep_caller **caller, const struct cep_callers *callers,
                         struct cep_directory *directory, const struct question *question,
-                        apr_pool_t *pool, const char **error)
+                        apr_time_t deadline, apr_pool_t *pool, const char **error)
 {
     const struct cep_directory_config *config = &callers->config;
+    apr_interval_time_t left = deadline - cep_monotonic();
 
+    if (left <= 0) {
+        *error = "opening the directory took all of CEPTimeout";
+        return APR_TIMEUP;
+    }
     if (question->user)
-        return cep_caller_find(caller, directory, config, question->user, config->timeout, pool,
-                               error);
+        return cep_caller_find(caller, directory, config, question->user, left, pool, error);
     return cep_caller_find_certificate(caller, directory, config, question->certificate,
-                                       question->mappings, config->timeout, pool, error);
+                                       question->mappings, left, pool, error);
 }
 
 /* Ask the directory over a connection that is kept for the next caller. */
 static apr_status_t find(struct cep_caller **caller, struct cep_callers *callers,
                          const struct question *question, apr_pool_t *pool, const char **error)
 {
+    const apr_time_t deadline = cep_monotonic() + callers->config.timeout; /* of all of it */
     struct slot *slot;
     void *resource;
     apr_status_t rv = apr_reslist_acquire(callers->slots, &resource);
@@ -169,10 +174,10 @@ static apr_status_t find(struct cep_caller **caller, struct cep_callers *callers
     for (int attempt = 0; attempt < 2; attempt++) {
         int was_open = slot->directory != NULL;
 
-        rv = fill_slot(callers, slot, error, pool);
+        rv = fill_slot(callers, slot, deadline, error, pool);
         if (rv != APR_SUCCESS)
             break;
-        rv = ask(caller, callers, slot->directory, question, pool, error);
+        rv = ask(caller, callers, slot->directory, question, deadline, pool, error);
         if (rv == APR_SUCCESS || rv == APR_NOTFOUND)
             break;
         empty_slot(slot);

@@ -30,6 +30,7 @@ static int is_readable(const char *path, apr_pool_t *pool, apr_status_t *rv)
 static const char *check_urls(const struct cep_source *source, apr_pool_t *pool)
 {
     const apr_array_header_t *urls = source->directory.urls;
+    int domains = 0;
 
     if (urls->nelts == 0)
         return "it has no CEPURL; say where the policy comes from, for example CEPURL "
@@ -37,6 +38,7 @@ static const char *check_urls(const struct cep_source *source, apr_pool_t *pool)
     for (int i = 0; i < urls->nelts; i++) {
         const char *url = APR_ARRAY_IDX(urls, i, const char *);
 
+        domains += cep_directory_url_is_domain(url, pool);
         if (cep_directory_url_path(url) && urls->nelts > 1)
             return "a file: URL must be its only CEPURL";
         if (source->directory.start_tls && !is_scheme(url, "ldap://"))
@@ -54,6 +56,8 @@ static const char *check_urls(const struct cep_source *source, apr_pool_t *pool)
                                 "ldaps:// or CEPStartTLS On",
                                 url);
     }
+    if (source->directory.site && !domains)
+        return "CEPSite is of no use without a domain in CEPURL, as in ldap:///DC=corp,DC=example";
     return NULL;
 }
 

@@ -107,6 +107,25 @@ static const char *add_url(cmd_parms *cmd, void *dummy, const char *arg)
     return NULL;
 }
 
+static const char *set_site(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    const char *error;
+    struct cep_source *source = section(cmd, &error);
+
+    (void)dummy;
+    if (!source)
+        return error;
+    for (const char *c = arg; *c; c++) {
+        if (!apr_isalnum(*c) && *c != '-' && *c != '_')
+            arg = "";
+    }
+    if (!*arg || strlen(arg) > 63)
+        return "CEPSite must be the name of a site of Active Directory: at most 63 letters, "
+               "digits, '-' and '_'";
+    source->directory.site = arg;
+    return NULL;
+}
+
 static const char *set_bind(cmd_parms *cmd, void *dummy, const char *arg)
 {
     const char *error;
@@ -618,8 +637,12 @@ static const char *set_max_body(cmd_parms *cmd, void *conf, const char *arg)
 const command_rec cep_directives[] = {
     AP_INIT_RAW_ARGS("<CEPDirectory", open_directory, NULL, RSRC_CONF,
                      "a directory that policy comes from: <CEPDirectory name>"),
-    AP_INIT_ITERATE("CEPURL", add_url, NULL, RSRC_CONF,
-                    "URLs in order of preference: ldap://, ldaps://, ldapi:// or file:"),
+    AP_INIT_ITERATE(
+        "CEPURL", add_url, NULL, RSRC_CONF,
+        "URLs in order of preference: ldap://, ldaps://, ldapi:// or file:, or a domain as "
+        "ldap:///DC=corp,DC=example"),
+    AP_INIT_TAKE1("CEPSite", set_site, NULL, RSRC_CONF,
+                  "the site whose servers are preferred when the DNS names the servers"),
     AP_INIT_TAKE1("CEPBind", set_bind, NULL, RSRC_CONF, "gssapi, simple or external"),
     AP_INIT_TAKE1("CEPBindDN", set_bind_dn, NULL, RSRC_CONF, "the name to bind with"),
     AP_INIT_TAKE1("CEPBindPasswordFile", set_password_file, NULL, RSRC_CONF,

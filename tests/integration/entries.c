@@ -3,9 +3,9 @@
 /*
  * Print what a directory holds, in one canonical form, so that tests can compare sources:
  *
- *   entries --url URL [--url URL]... [--bind-dn DN --password-file FILE | --external |
- *           --keytab FILE [--principal NAME]] [--start-tls] [--ca-file FILE] [--timeout MS]
- * [--limit MS] [--repeat N]
+ *   entries --url URL [--url URL]... [--site NAME]
+ *           [--bind-dn DN --password-file FILE | --external | --keytab FILE [--principal NAME]]
+ *           [--start-tls] [--ca-file FILE] [--timeout MS] [--limit MS] [--repeat N]
  *           [--base DN|templates|cas|oids|identity] [--scope base|one|sub] [--class NAME]
  *           [--match ATTRIBUTE=VALUE | --match-hex ATTRIBUTE=HEX] [--attribute NAME]...
  *
@@ -110,6 +110,8 @@ static void read_option(struct request *request, const char *option, const char 
 {
     if (strcmp(option, "--url") == 0) {
         APR_ARRAY_PUSH(request->config.urls, const char *) = argument;
+    } else if (strcmp(option, "--site") == 0) {
+        request->config.site = argument;
     } else if (strcmp(option, "--bind-dn") == 0) {
         request->config.bind = CEP_BIND_SIMPLE;
         request->config.bind_dn = argument;

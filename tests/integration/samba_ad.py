@@ -12,6 +12,8 @@ SIDs and GUIDs. Everybody has the password ad.password. Beside what is in the fi
     svc-cep   an ordinary user, for the module's bind; its keys are in ad.bind_keytab
     http-cep  the account of HTTP/localhost and HTTP/cep.corp.example, their keys in ad.keytab
     heidi     a user whose primary group is Developers
+    ldap-cep  the account of ldap/127.0.0.1, for another LDAP server; its keys are in ad.ldap_keytab
+    svc-two   another ordinary user, its keys in ad.second_keytab
     WS01$     with the service principals that a joined computer has
 
 It is one process of ours on a loopback address of its own, on AD's ports; so it needs root. It ends
@@ -106,7 +108,7 @@ def find(program):
 
 def free_address():
     """A loopback address on which nobody uses our ports."""
-    while True:
+    for _ in range(200):
         address = "127.%d.%d.%d" % tuple(random.randrange(2, 250) for _ in range(3))
         try:
             for port in PORTS:
@@ -115,6 +117,7 @@ def free_address():
             return address
         except OSError:
             continue
+    raise RuntimeError("some server listens on all addresses on one of the ports %s" % (PORTS,))
 
 
 def domain_sid(entries):
@@ -151,6 +154,8 @@ class SambaAD:
         self.password_file = self.path("password")
         self.keytab = self.path("http.keytab")
         self.bind_keytab = self.path("bind.keytab")
+        self.ldap_keytab = self.path("ldap.keytab")
+        self.second_keytab = self.path("second.keytab")
         self.configuration = self.path("smb.conf")
         self.krb5_conf = self.path("krb5.conf")
         try:
@@ -192,7 +197,7 @@ class SambaAD:
         ldif.write(self.path("content.ldif"), self.entries + self._service_principals())
         self._run(PYTHON, os.path.join(HERE, "samba_fill.py"), self.configuration, self.password,
                   self.path("content.ldif"))
-        for path in (self.keytab, self.bind_keytab):
+        for path in (self.keytab, self.bind_keytab, self.ldap_keytab, self.second_keytab):
             os.chmod(path, 0o644)
 
     def _more_accounts(self):
@@ -203,6 +208,9 @@ class SambaAD:
             account("svc-cep", 1401, domain, keytab=self.bind_keytab, **aes),
             account("http-cep", 1402, domain, keytab=self.keytab, **aes,
                     servicePrincipalName=["HTTP/localhost", "HTTP/cep.corp.example"]),
+            account("ldap-cep", 1404, domain, keytab=self.ldap_keytab, **aes,
+                    servicePrincipalName=["ldap/127.0.0.1"]),
+            account("svc-two", 1405, domain, keytab=self.second_keytab, **aes),
             account("heidi", 1403, domain, primaryGroupID=1116)]
 
     def _service_principals(self):
@@ -210,7 +218,8 @@ class SambaAD:
         when it joins. The address: for clients that have no name for the controller."""
         controller = ldif.Entry("CN=DC1,OU=Domain Controllers," + BASE)
         controller.set("servicePrincipalName", *[
-            "ldap/" + name for name in (HOST, "DC1", self.address, HOST + "/corp.example")])
+            "ldap/" + name for name in (HOST, "DC1", self.address, "127.0.0.2",
+                                        HOST + "/corp.example")])
         computer = ldif.Entry("CN=WS01,CN=Computers," + BASE)
         computer.set("servicePrincipalName", *[
             kind + name for kind in ("HOST/", "RestrictedKrbHost/")

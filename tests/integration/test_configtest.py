@@ -71,6 +71,31 @@ WRONG = [
      "goes with ldap:// only"),
     ("no CA file", [directory("ldaps://dc1", extra=("CEPCACertificateFile /nonexistent",)),
                     LOCATION], "CEPCACertificateFile /nonexistent cannot be read"),
+    ("gssapi without a keytab", [directory(LDAP, extra=("CEPBind gssapi",)), LOCATION],
+     "CEPBind gssapi needs CEPKeytab"),
+    ("keytab without gssapi", [directory(LDAP, extra=("CEPKeytab x",)), LOCATION],
+     "of no use without CEPBind gssapi"),
+    ("principal without gssapi", [directory(LDAP, extra=("CEPPrincipal x",)), LOCATION],
+     "of no use without CEPBind gssapi"),
+    ("no keytab file", [directory(LDAP, extra=("CEPBind gssapi", "CEPKeytab FILE:/nonexistent")),
+                        LOCATION], "CEPKeytab /nonexistent cannot be used"),
+    ("no keytab at all", [directory(LDAP, extra=(
+        "CEPBind gssapi", 'CEPKeytab "${ROOT}/users"')), LOCATION], "cannot be used"),
+    ("a device", [directory(LDAP, extra=("CEPBind gssapi", "CEPKeytab /dev/zero")), LOCATION],
+     "CEPKeytab /dev/zero cannot be used"),
+    ("gssapi over ldapi", [directory("ldapi://", extra=(
+        "CEPBind gssapi", 'CEPKeytab "${ROOT}/users"')), LOCATION],
+     "goes with ldap:// and ldaps:// only"),
+    ("gssapi and a name", [directory(LDAP, extra=(
+        "CEPBind gssapi", "CEPBindDN cn=x", 'CEPKeytab "${ROOT}/users"')), LOCATION],
+     "of no use without CEPBind simple"),
+    ("no domain", [directory("ldap:///CN=x,DC=corp"), LOCATION], "no DN of a domain"),
+    ("site of no domain", [directory(LDAP, extra=("CEPSite Berlin",)), LOCATION],
+     "CEPSite is of no use without a domain"),
+    ("odd site", [directory("ldap:///DC=corp", extra=("CEPSite a.b",)), LOCATION],
+     "must be the name of a site"),
+    ("longest site and one more", [directory("ldap:///DC=corp", extra=(
+        "CEPSite " + "a" * 64,)), LOCATION], "must be the name of a site"),
     # times and numbers
     ("interval of nothing", [section("CEPRefreshInterval 0"), LOCATION], "CEPRefreshInterval 0"),
     ("no interval", [section("CEPRefreshInterval soon"), LOCATION], "a time such as"),
@@ -190,6 +215,8 @@ RIGHT = [
         "CEPTimeout 500ms",)), LOCATION]),
     ("limits", [section("CEPRefreshInterval 1", "CEPMaxStale 365d", "CEPTimeout 100ms"),
                 location_section(extra=("CEPNextUpdate 8760", "CEPMaxRequestBody 1048576"))]),
+    ("domains", [directory("ldap:///DC=corp,DC=example", "ldaps:///dc=corp%2cdc=example", extra=(
+        "CEPSite " + "a" * 63,)), LOCATION]),
     ("a file that is not there yet", [directory("file:/nonexistent.ldif"), LOCATION]),
     ("no PAC wanted", [directory(FILE), location_section(extra=("CEPRequirePAC Off",))]),
     ("all mappings, in any order and case", [directory(FILE), location_section(

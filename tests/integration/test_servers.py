@@ -1,0 +1,272 @@
+# Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0
+"""Several servers of one directory: by DNS SRV or in a list, some of them hostile."""
+
+import os
+import shlex
+import socket
+import ssl
+import struct
+import subprocess
+import threading
+
+import pytest
+
+import dns as dns_server
+from cep_env import SAMPLE, evaluator, soap
+from cep_env.evaluator import compare
+from cep_env.httpd import directory_section, free_port, location_section
+from slapd import Slapd, find_slapd, make_certificates
+from test_gssapi import kerberos
+from test_ldap import ENTRIES
+from test_samba import ask, login, wait_until, write_passwords
+
+DOMAIN = "ldap:///DC=corp,DC=example"
+SERVICE = "_ldap._tcp.corp.example"
+SITE = "_ldap._tcp.Berlin._sites.corp.example".lower()
+HOST = "dc1.corp.example"
+
+needs_dns = pytest.mark.skipif(dns_server.why_not() is not None, reason=str(dns_server.why_not()))
+needs_slapd = pytest.mark.skipif(find_slapd() is None, reason="slapd is not installed")
+
+
+@pytest.fixture(scope="module")
+def slapd(tmp_path_factory):
+    with Slapd(tmp_path_factory.mktemp("s"), SAMPLE,
+               make_certificates(tmp_path_factory.mktemp("t"))) as server:
+        yield server
+
+
+@pytest.fixture
+def make_dns():
+    made = []
+
+    def make(*arguments, **options):
+        made.append(dns_server.Dns(*arguments, **options))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.close()
+
+
+def start(server, *urls, extra=(), **options):
+    write_passwords(server)
+    server.configure(directory_section(*urls, extra=extra, **options), location_section())
+    return server.start()
+
+
+def opened(dns, tmp_path, *arguments):
+    """The server that a fresh process opens, or the sentence with which it fails."""
+    command = shlex.split(dns.wrapper(tmp_path)) + [str(ENTRIES.resolve()), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    lines = [line.split("opened ")[1] for line in done.stderr.splitlines() if "opened " in line]
+    return lines[0] if done.returncode == 0 else done.stderr
+
+
+# ---- by the DNS ----
+
+@needs_dns
+@pytest.mark.parametrize("url, way", [
+    (DOMAIN.replace("ldap", "ldaps", 1), lambda ad: login(ad)),
+    (DOMAIN, lambda ad: login(ad, "CEPStartTLS On")),
+    (DOMAIN, lambda ad: kerberos(ad)),
+    (DOMAIN, lambda ad: kerberos(ad, "CEPStartTLS On", "CEPSite Berlin")),
+], ids=("ldaps", "StartTLS", "sealed", "site"))
+def test_active_directory_by_dns(active_directory, make_httpd, make_dns, monkeypatch, url, way):
+    """Certificate and service principal are those of the name that the DNS gave. The first server
+    does not run. The DNS is not asked for each connection."""
+    ad, server = active_directory, make_httpd()
+    dns = make_dns({SERVICE: [(0, 100, 389, "dc0.corp.example"), (1, 0, 389, HOST)]},
+                   {"dc0.corp.example": "127.0.0.9", HOST: ad.address})
+    monkeypatch.setenv("CEP_WRAPPER", dns.wrapper(server.root))
+    monkeypatch.setenv("KRB5_CONFIG", ad.krb5_conf)
+    start(server, url, extra=way(ad)).wait_for_policy()
+    expected = evaluator.Directory(ad.entries)
+    for caller in ("alice", "bob", "WS01$"):
+        assert compare(soap.check_answer(ask(server, caller)), expected.answer(caller)) == []
+    assert server.log.find("opened %s://%s" % (url.split(":")[0], HOST))
+    assert set(dns.asked) == {SERVICE} | ({SITE} if "CEPSite Berlin" in way(ad) else set())
+    assert len(dns.asked) <= 2 * 4  # at most once for each process and name
+
+
+@needs_dns
+@needs_slapd
+def test_priority_weight_and_site(slapd, make_dns, tmp_path):
+    port, hosts = slapd.port, dict.fromkeys(("a.test", "b.test", "c.test"), "127.0.0.1")
+    everywhere = [(20, 100, port, "b.test"), (10, 0, port, "a.test"), (30, 9, port, "c.test")]
+    dns = make_dns({SERVICE: everywhere, SITE: [(50, 0, port, "c.test")]}, hosts)
+    assert opened(dns, tmp_path, "--url", DOMAIN) == "ldap://a.test:%d" % port
+    assert opened(dns, tmp_path, "--url", DOMAIN, "--site", "Berlin") == "ldap://c.test:%d" % port
+    # A site without servers of its own: those of the domain.
+    assert opened(dns, tmp_path, "--url", DOMAIN, "--site", "Rome") == "ldap://a.test:%d" % port
+    # All of the site's are dead: those of the domain.
+    dns.services[SITE] = [(0, 0, free_port(), "c.test")]
+    assert opened(dns, tmp_path, "--url", DOMAIN, "--site", "Berlin") == "ldap://a.test:%d" % port
+    dns.services[SERVICE] = [(0, 90, port, "a.test"), (0, 10, port, "b.test")]
+    chosen = [opened(dns, tmp_path, "--url", DOMAIN) for _ in range(60)]
+    assert chosen.count("ldap://a.test:%d" % port) > 35
+    assert len(chosen) == chosen.count("ldap://a.test:%d" % port) + chosen.count(
+        "ldap://b.test:%d" % port)
+
+
+@needs_dns
+@needs_slapd
+@pytest.mark.parametrize("services, mode, sentence", [
+    ({}, "answers", "the DNS has no such records"),
+    ({SERVICE: []}, "answers", "the DNS has no such records"),
+    ({SERVICE: [(0, 0, 389, "")]}, "answers", "the DNS has no such records"),
+    ({SERVICE: [(0, 0, 389, "a b;c")]}, "answers", "the DNS has no such records"),
+    ({SERVICE: [(0, 0, 0, "a.test")]}, "answers", "the DNS has no such records"),
+    ({SERVICE: [(0, 0, 389, "a.test")]}, "garbage", "_ldap._tcp.corp.example"),
+    ({SERVICE: [(0, 0, 389, "a.test")]}, "silent", "check the DNS servers in /etc/resolv.conf"),
+], ids=("unknown", "empty", "no service", "no host name", "no port", "garbage", "silent"))
+def test_dns_that_is_of_no_use(make_dns, slapd, tmp_path, services, mode, sentence):
+    """A sentence, in time; and the next URL of the list is tried all the same."""
+    dns = make_dns(services, {}, mode=mode)
+    arguments = ("--timeout", "1000", "--url", DOMAIN)
+    assert sentence in opened(dns, tmp_path, *arguments)
+    assert opened(dns, tmp_path, *arguments, "--url", slapd.ldap) == slapd.ldap
+
+
+@needs_dns
+@pytest.mark.parametrize("count", (20, 200))
+def test_many_records(make_dns, tmp_path, count):
+    """More than are tried at a time, and more than are read of one answer."""
+    dns = make_dns({SERVICE: [(i, 0, 1, "h%d.test" % i) for i in range(count)]},
+                   {"h%d.test" % i: "127.0.0.1" for i in range(count)})
+    error = opened(dns, tmp_path, "--url", DOMAIN)
+    assert "h8.test port 1 (Connection refused)" in error and "h9.test" not in error
+
+
+# ---- hostile servers in a list ----
+
+def silent(connection):
+    connection.recv(1)
+    connection.settimeout(30)
+    while connection.recv(65536):
+        pass
+
+
+def after_bind(octets):
+    """Answer the first request with these octets and then nothing more."""
+    def behave(connection):
+        connection.recv(65536)
+        connection.sendall(octets)
+        silent(connection)
+    return behave
+
+
+def reset(connection):
+    connection.recv(1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+HOSTILE = {
+    "silent": silent,
+    "half a message": after_bind(bytes.fromhex("30840000001002010161")),
+    "2 GiB": after_bind(bytes.fromhex("30847fffffff02010161")),
+    "garbage": after_bind(b"HTTP/1.1 400 Bad Request\r\n\r\n" + bytes(range(256))),
+    "reset": reset,
+    "closed": lambda connection: connection.recv(1),
+    "referral": after_bind(bytes.fromhex("3027020101650a0a010a04000400a30204003000") + b"\0" * 20),
+    "another message": after_bind(bytes.fromhex("300c02017f61070a010004000400")),
+    "bind refused": after_bind(bytes.fromhex("300c02010161070a013104000400")),
+}
+
+
+class Hostile:
+    def __init__(self, behave):
+        self.behave, self.connections, self.held = behave, 0, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        try:
+            self.behave(connection)
+        except OSError:
+            pass
+        connection.close()
+
+    def close(self):
+        self.listener.close()
+
+
+@pytest.fixture
+def hostile():
+    made = []
+
+    def make(name):
+        made.append(Hostile(HOSTILE[name]))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.close()
+
+
+@needs_slapd
+@pytest.mark.parametrize("scheme", ("ldap", "ldaps"))
+@pytest.mark.parametrize("trouble", HOSTILE)
+def test_first_server_is_hostile(make_httpd, hostile, slapd, tmp_path, trouble, scheme):
+    """Policy and callers come from the second, and soon nobody spends time on the first: the
+    number of connections to it says so."""
+    bad, server = hostile(trouble), make_httpd()
+    ca = server.write("slapd-ca.pem", open(slapd.tls.ca, encoding="ascii").read())
+    start(server, "%s://127.0.0.1:%d" % (scheme, bad.port), getattr(slapd, scheme),
+          extra=("CEPTimeout 1s", 'CEPCACertificateFile "%s"' % ca))
+    server.wait_for_policy()
+    for _ in range(40):
+        assert ask(server).status == 200
+    assert server.log.find("CEP0201")
+    assert 1 <= bad.connections <= 2 * (4 + 2)  # by two processes, within a few seconds
+
+
+@needs_slapd
+def test_wrong_certificate_and_size_limit(make_httpd, slapd, tmp_path_factory):
+    """The first speaks for another name, the second cuts answers short, the third is good."""
+    with Slapd(tmp_path_factory.mktemp("s"), SAMPLE, make_certificates(
+            tmp_path_factory.mktemp("t"), ["other.test"])) as other, \
+            Slapd(tmp_path_factory.mktemp("s"), SAMPLE, slapd.tls,
+                  options=("limits * size.soft=2 size.hard=2 size.prtotal=2",)) as small:
+        server = make_httpd()
+        with open(slapd.tls.ca, encoding="ascii") as a, open(other.tls.ca, encoding="ascii") as b:
+            ca = server.write("cas.pem", a.read() + b.read())
+        server.log.expect("CEP0501")  # once, until the third is asked
+        start(server, other.ldaps, small.ldaps, slapd.ldaps,
+              extra=('CEPCACertificateFile "%s"' % ca,))
+        server.wait_for_policy()
+        assert "imit" in server.log.find("CEP0501")[0].text
+        assert "that it names 127.0.0.1" in server.log.find("CEP0201")[0].text
+        wait_until(lambda: ask(server).status == 200)
+
+
+@needs_slapd
+def test_dead_and_known_to_be(make_httpd, hostile, slapd):
+    """One server, which falls silent: the first callers wait, the others are told at once; it is
+    asked again now and then, and its return is noticed."""
+    server = start(make_httpd("worker"), slapd.ldap, extra=("CEPTimeout 1s",)).wait_for_policy()
+    assert ask(server).status == 200
+    server.log.expect("CEP0501", "CEP0603")
+    slapd.pause()
+    try:
+        marker = server.log.marker()
+        for _ in range(25):
+            soap.check_fault(ask(server), "Receiver", "InternalServiceFault")
+        texts = [line.text for line in server.log.find("CEP0603", marker)]
+        assert sum("not tried again for 2 s after" in text for text in texts) >= 10
+        assert all("in time" in text for text in texts)  # the reason is told each time
+        server.log.wait_for("CEP0501", marker)
+    finally:
+        slapd.resume()
+    wait_until(lambda: ask(server).status == 200)
+    server.log.wait_for("CEP0500", marker)
