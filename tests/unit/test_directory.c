@@ -124,6 +124,11 @@ static void test_urls(void **state)
     assert_non_null(cep_directory_check_url(longest, pool));
     longest[7 + 255] = 0;
     assert_null(cep_directory_check_url(longest, pool));
+    longest = apr_pstrcat(pool, "ldap:///DC=", longest + 7, NULL);
+    longest[11 + 201] = 0;
+    assert_non_null(cep_directory_check_url(longest, pool));
+    longest[11 + 200] = 0;
+    assert_null(cep_directory_check_url(longest, pool));
 }
 
 static void test_url_path(void **state)
