@@ -240,7 +240,7 @@ def test_wrong_certificate_and_size_limit(make_httpd, slapd, tmp_path_factory):
                   options=("limits * size.soft=2 size.hard=2 size.prtotal=2",)) as small:
         server = make_httpd()
         with open(slapd.tls.ca, encoding="ascii") as file:
-            ca = server.write("ca.pem", file.read())
+            ca = server.write("slapd-ca.pem", file.read())
         server.log.expect("CEP0501")  # once, until the third is asked
         start(server, other.ldaps, small.ldaps, slapd.ldaps,
               extra=('CEPCACertificateFile "%s"' % ca,))
