@@ -125,6 +125,16 @@ apr_status_t cep_directory_query(struct cep_directory *directory, const struct c
                                  apr_interval_time_t limit, apr_array_header_t **entries,
                                  apr_pool_t *pool, const char **error);
 
+/*
+ * The same, entry by entry: take is called for each of them as it comes and may use it until it
+ * returns, so that a large answer is never in memory as a whole. After an error some entries may
+ * have been taken: what was made of them is to be thrown away.
+ */
+apr_status_t cep_directory_each(struct cep_directory *directory, const struct cep_query *query,
+                                apr_interval_time_t limit,
+                                void (*take)(void *baton, const struct cep_entry *entry),
+                                void *baton, apr_pool_t *pool, const char **error);
+
 int cep_directory_usable(const struct cep_directory *directory);
 
 /* The clock of deadlines, in microseconds: one that nobody can set. */

@@ -244,27 +244,54 @@ static void after_failure(struct cep_directory *directory, apr_status_t status,
         cep_servers_failed(directory->servers, directory->identity.source, why);
 }
 
-apr_status_t cep_directory_query(struct cep_directory *directory, const struct cep_query *query,
-                                 apr_interval_time_t limit, apr_array_header_t **entries,
-                                 apr_pool_t *pool, const char **error)
+/* Why query cannot be asked, or NULL. */
+static const char *refusal(const struct cep_directory *directory, const struct cep_query *query)
 {
-    const char *why = "the source is closed or has expired; open it anew";
-    apr_status_t status = APR_EINVAL;
-
     /* Not cep_directory_usable(): what expires within a run still serves to its end. */
-    if (directory->source_pool && !directory->failed) {
-        if (asks_token_groups_too_widely(query))
-            why = "tokenGroups can be read of one entry only (base scope)";
-        else
-            status = directory->kind->query(directory->source, query,
-                                            cep_earlier(APR_INT64_MAX, limit), entries, pool, &why);
-    }
+    if (!directory->source_pool || directory->failed)
+        return "the source is closed or has expired; open it anew";
+    if (asks_token_groups_too_widely(query))
+        return "tokenGroups can be read of one entry only (base scope)";
+    return NULL;
+}
+
+static apr_status_t finish(struct cep_directory *directory, apr_status_t status,
+                           apr_interval_time_t limit, const char *why, apr_pool_t *pool,
+                           const char **error)
+{
     if (status == APR_SUCCESS)
         return APR_SUCCESS;
     if (status != APR_NOTFOUND)
         after_failure(directory, status, limit, why);
     *error = apr_psprintf(pool, "%s: %s", directory->identity.source, why);
     return status;
+}
+
+apr_status_t cep_directory_query(struct cep_directory *directory, const struct cep_query *query,
+                                 apr_interval_time_t limit, apr_array_header_t **entries,
+                                 apr_pool_t *pool, const char **error)
+{
+    const char *why = refusal(directory, query);
+    apr_status_t status = APR_EINVAL;
+
+    if (!why)
+        status = directory->kind->query(directory->source, query, cep_earlier(APR_INT64_MAX, limit),
+                                        entries, pool, &why);
+    return finish(directory, status, limit, why, pool, error);
+}
+
+apr_status_t cep_directory_each(struct cep_directory *directory, const struct cep_query *query,
+                                apr_interval_time_t limit,
+                                void (*take)(void *baton, const struct cep_entry *entry),
+                                void *baton, apr_pool_t *pool, const char **error)
+{
+    const char *why = refusal(directory, query);
+    apr_status_t status = APR_EINVAL;
+
+    if (!why)
+        status = directory->kind->each(directory->source, query, cep_earlier(APR_INT64_MAX, limit),
+                                       take, baton, pool, &why);
+    return finish(directory, status, limit, why, pool, error);
 }
 
 int cep_directory_usable(const struct cep_directory *directory)

@@ -21,9 +21,11 @@ struct file_source {
     apr_hash_t *by_dn;           /* canonical DN to struct cep_ldif_entry * */
     apr_hash_t *above;           /* canonical DNs that have an entry below them */
     apr_hash_t *by_value;        /* value_key() to apr_array_header_t of struct cep_ldif_entry * */
+    unsigned indexed;            /* bits: attributes that by_value knows about */
 };
 
-/* Attributes with an index; queries for others read all entries of a class. */
+/* Attributes with an index, which the first question for one makes: a refresh asks for classes
+ * alone. Queries for others read all entries of a class. */
 static const char *const indexed[] = {"objectClass",
                                       "sAMAccountName",
                                       "userPrincipalName",
@@ -112,8 +114,6 @@ static void index_value(struct file_source *source, int number, const struct cep
 static void index_entry(struct file_source *source, struct cep_ldif_entry *entry)
 {
     const char *above;
-    size_t number;
-    int i;
 
     apr_hash_set(source->by_dn, entry->dn, APR_HASH_KEY_STRING, entry);
     for (above = cep_dn_parent(entry->dn); above; above = cep_dn_parent(above)) {
@@ -121,11 +121,21 @@ static void index_entry(struct file_source *source, struct cep_ldif_entry *entry
             break; /* then those above it are there, too */
         apr_hash_set(source->above, above, APR_HASH_KEY_STRING, "");
     }
-    for (number = 0; number < INDEXED_COUNT; number++) {
+}
+
+static void index_attribute(struct file_source *source, int number)
+{
+    int i, n;
+
+    if (source->indexed & 1u << number)
+        return;
+    source->indexed |= 1u << number;
+    for (i = 0; i < source->entries->nelts; i++) {
+        struct cep_ldif_entry *entry = &APR_ARRAY_IDX(source->entries, i, struct cep_ldif_entry);
         const struct cep_attribute *attribute = cep_entry_attribute(entry->entry, indexed[number]);
 
-        for (i = 0; i < cep_attribute_count(attribute); i++)
-            index_value(source, (int)number, cep_attribute_value(attribute, i), entry);
+        for (n = 0; n < cep_attribute_count(attribute); n++)
+            index_value(source, number, cep_attribute_value(attribute, n), entry);
     }
 }
 
@@ -171,6 +181,8 @@ struct prepared {
     const char *base;
     enum cep_match match;
     struct cep_value wanted;
+    void (*take)(void *baton, const struct cep_entry *entry);
+    void *baton;
     apr_pool_t *scratch; /* cleared for each entry */
 };
 
@@ -210,18 +222,20 @@ static int matches(const struct cep_ldif_entry *entry, const struct prepared *pr
 }
 
 /* Entries that have the indexed value, none or more. */
-static const apr_array_header_t *look_up(const struct file_source *source, int number,
+static const apr_array_header_t *look_up(struct file_source *source, int number,
                                          const struct cep_value *value, apr_pool_t *pool)
 {
     static const apr_array_header_t none = {0};
     struct cep_value key = value_key(number, value, pool);
-    const apr_array_header_t *list = apr_hash_get(source->by_value, key.data, (apr_ssize_t)key.len);
+    const apr_array_header_t *list;
 
+    index_attribute(source, number);
+    list = apr_hash_get(source->by_value, key.data, (apr_ssize_t)key.len);
     return list ? list : &none;
 }
 
 /* The shortest list that holds every answer, or NULL: all entries have to be looked at. */
-static const apr_array_header_t *candidates(const struct file_source *source,
+static const apr_array_header_t *candidates(struct file_source *source,
                                             const struct cep_query *query, apr_pool_t *pool)
 {
     int number = query->attribute ? indexed_number(query->attribute) : -1;
@@ -236,28 +250,26 @@ static const apr_array_header_t *candidates(const struct file_source *source,
     return look_up(source, 0, &name, pool);
 }
 
-static void take(apr_array_header_t *entries, const struct cep_ldif_entry *entry,
-                 const struct prepared *prepared)
+static void consider(const struct cep_ldif_entry *entry, const struct prepared *prepared)
 {
     if (matches(entry, prepared))
-        APR_ARRAY_PUSH(entries, struct cep_entry *) = entry->entry;
+        prepared->take(prepared->baton, entry->entry);
 }
 
-static void search(const struct file_source *source, const struct prepared *prepared,
-                   apr_array_header_t *entries, apr_pool_t *pool)
+static void search(struct file_source *source, const struct prepared *prepared, apr_pool_t *pool)
 {
     const apr_array_header_t *list;
     int i;
 
     if (prepared->query->scope == CEP_SCOPE_BASE) {
-        take(entries, apr_hash_get(source->by_dn, prepared->base, APR_HASH_KEY_STRING), prepared);
+        consider(apr_hash_get(source->by_dn, prepared->base, APR_HASH_KEY_STRING), prepared);
         return;
     }
     list = candidates(source, prepared->query, pool);
     for (i = 0; list && i < list->nelts; i++)
-        take(entries, APR_ARRAY_IDX(list, i, struct cep_ldif_entry *), prepared);
+        consider(APR_ARRAY_IDX(list, i, struct cep_ldif_entry *), prepared);
     for (i = 0; !list && i < source->entries->nelts; i++)
-        take(entries, &APR_ARRAY_IDX(source->entries, i, struct cep_ldif_entry), prepared);
+        consider(&APR_ARRAY_IDX(source->entries, i, struct cep_ldif_entry), prepared);
 }
 
 /* A file may leave containers out; what stands above an entry exists all the same. */
@@ -270,11 +282,12 @@ static int base_exists(const struct file_source *source, const char *base, enum 
     return !*base || apr_hash_get(source->above, base, APR_HASH_KEY_STRING) != NULL;
 }
 
-static apr_status_t file_query(void *opaque, const struct cep_query *query, apr_time_t deadline,
-                               apr_array_header_t **entries, apr_pool_t *pool, const char **error)
+static apr_status_t file_each(void *opaque, const struct cep_query *query, apr_time_t deadline,
+                              void (*take)(void *baton, const struct cep_entry *entry), void *baton,
+                              apr_pool_t *pool, const char **error)
 {
     struct file_source *source = opaque;
-    struct prepared prepared = {.query = query};
+    struct prepared prepared = {.query = query, .take = take, .baton = baton};
 
     (void)deadline;
     prepared.base = cep_dn_normalize(query->base, pool);
@@ -282,15 +295,26 @@ static apr_status_t file_query(void *opaque, const struct cep_query *query, apr_
         *error = apr_psprintf(pool, "the file holds no entry \"%s\"", query->base);
         return APR_NOTFOUND;
     }
-    *entries = apr_array_make(pool, 8, sizeof(struct cep_entry *));
     apr_pool_create(&prepared.scratch, pool);
     if (query->attribute) {
         prepared.match = cep_attribute_match(query->attribute);
         prepared.wanted = comparable(prepared.match, &query->value, pool);
     }
-    search(source, &prepared, *entries, pool);
+    search(source, &prepared, pool);
     apr_pool_destroy(prepared.scratch);
     return APR_SUCCESS;
+}
+
+static void collect(void *baton, const struct cep_entry *entry)
+{
+    APR_ARRAY_PUSH((apr_array_header_t *)baton, const struct cep_entry *) = entry;
+}
+
+static apr_status_t file_query(void *opaque, const struct cep_query *query, apr_time_t deadline,
+                               apr_array_header_t **entries, apr_pool_t *pool, const char **error)
+{
+    *entries = apr_array_make(pool, 8, sizeof(struct cep_entry *));
+    return file_each(opaque, query, deadline, collect, *entries, pool, error);
 }
 
 /* What follows "CN=Certificate Templates,CN=Public Key Services,CN=Services," in some DN. */
@@ -345,5 +369,5 @@ static int file_is_current(void *opaque)
     return 1;
 }
 
-const struct cep_source_kind cep_source_file = {file_open, file_query, file_find_configuration,
-                                                file_is_current};
+const struct cep_source_kind cep_source_file = {file_open, file_query, file_each,
+                                                file_find_configuration, file_is_current};

@@ -82,5 +82,5 @@ static int ldap_is_current(void *opaque)
     return !source->renewal || cep_monotonic() < source->renewal;
 }
 
-const struct cep_source_kind cep_source_ldap = {ldap_open, cep_ldap_query, ldap_find_configuration,
-                                                ldap_is_current};
+const struct cep_source_kind cep_source_ldap = {ldap_open, cep_ldap_query, cep_ldap_each,
+                                                ldap_find_configuration, ldap_is_current};

@@ -32,8 +32,12 @@ struct search {
     apr_time_t deadline;
     apr_pool_t *pool;
     const char **error;
-    apr_array_header_t *entries; /* struct cep_entry * */
+    void (*take)(void *baton, const struct cep_entry *entry); /* NULL: all are kept */
+    void *baton;
+    apr_pool_t *entry_pool;      /* of what is in entries */
+    apr_array_header_t *entries; /* struct cep_entry *, not taken yet */
     apr_array_header_t *ranges;  /* struct range */
+    int count;                   /* entries so far */
     apr_uint64_t octets;
 };
 
@@ -148,7 +152,7 @@ static apr_status_t take_values(struct search *search, struct cep_entry *entry,
 
         if (status != APR_SUCCESS)
             return status;
-        cep_entry_add(entry, search->pool, description, values[i].bv_val, values[i].bv_len);
+        cep_entry_add(entry, search->entry_pool, description, values[i].bv_val, values[i].bv_len);
     }
     if (more && !i)
         return search_fails(search, "the server sent a part of an attribute without a value");
@@ -207,12 +211,12 @@ static apr_status_t take_entry(struct search *search, LDAPMessage *message, stru
         entry = continued->entry;
         status = APR_SUCCESS;
     } else {
-        entry = cep_entry_make(search->pool, dn.bv_val ? dn.bv_val : "");
+        entry = cep_entry_make(search->entry_pool, dn.bv_val ? dn.bv_val : "");
         APR_ARRAY_PUSH(search->entries, struct cep_entry *) = entry;
         status = count_octets(search, dn.bv_len + OVERHEAD_OF_AN_ENTRY);
         if (strlen(entry->dn) != dn.bv_len)
             status = search_fails(search, "a DN holds a NUL octet");
-        else if (search->entries->nelts > CEP_DIRECTORY_MAX_ENTRIES)
+        else if (++search->count > CEP_DIRECTORY_MAX_ENTRIES)
             status = search_fails(search, "there are more entries than are read");
     }
     if (status == APR_SUCCESS)
@@ -354,29 +358,72 @@ static apr_status_t complete_ranges(struct search *search)
     return status;
 }
 
-apr_status_t cep_ldap_query(void *opaque, const struct cep_query *query, apr_time_t deadline,
-                            apr_array_header_t **entries, apr_pool_t *pool, const char **error)
+/* Let the entries go that have come, and their memory. */
+static void hand_over(struct search *search)
 {
-    struct search search = {.source = opaque, .query = query, .deadline = deadline};
-    const char *filter = make_filter(query, pool);
-    char **attributes = attribute_list(query->attributes, pool);
+    int i;
+
+    if (!search->take)
+        return;
+    for (i = 0; i < search->entries->nelts; i++)
+        search->take(search->baton, APR_ARRAY_IDX(search->entries, i, struct cep_entry *));
+    apr_array_clear(search->entries);
+    apr_pool_clear(search->entry_pool);
+}
+
+/* The whole search. From the first entry that lacks values on, entries wait for its completion. */
+static apr_status_t run_search(struct search *search)
+{
+    const struct cep_query *query = search->query;
+    const char *filter = make_filter(query, search->pool);
+    char **attributes = attribute_list(query->attributes, search->pool);
     struct berval cookie = {0, NULL};
     apr_status_t status;
 
-    search.pool = pool;
-    search.error = error;
-    search.step =
-        *query->base ? apr_psprintf(pool, "searching \"%s\"", query->base) : "reading the root DSE";
-    search.entries = apr_array_make(pool, 8, sizeof(struct cep_entry *));
-    search.ranges = apr_array_make(pool, 1, sizeof(struct range));
+    search->step = *query->base ? apr_psprintf(search->pool, "searching \"%s\"", query->base)
+                                : "reading the root DSE";
+    search->entries = apr_array_make(search->pool, 8, sizeof(struct cep_entry *));
+    search->ranges = apr_array_make(search->pool, 1, sizeof(struct range));
     if (!filter)
-        return search_fails(&search, "the query names a class or attribute that cannot exist");
+        return search_fails(search, "the query names a class or attribute that cannot exist");
     do {
-        status = search_once(&search, query->base, query->scope, filter, attributes, NULL,
+        status = search_once(search, query->base, query->scope, filter, attributes, NULL,
                              query->scope == CEP_SCOPE_BASE ? NULL : &cookie);
+        if (status == APR_SUCCESS && !search->ranges->nelts)
+            hand_over(search);
     } while (status == APR_SUCCESS && cookie.bv_len);
     if (status == APR_SUCCESS)
-        status = complete_ranges(&search);
+        status = complete_ranges(search);
+    if (status == APR_SUCCESS)
+        hand_over(search);
+    return status;
+}
+
+apr_status_t cep_ldap_query(void *opaque, const struct cep_query *query, apr_time_t deadline,
+                            apr_array_header_t **entries, apr_pool_t *pool, const char **error)
+{
+    struct search search = {.source = opaque, .query = query, .deadline = deadline, .pool = pool};
+    apr_status_t status;
+
+    search.error = error;
+    search.entry_pool = pool;
+    status = run_search(&search);
     *entries = search.entries;
+    return status;
+}
+
+apr_status_t cep_ldap_each(void *opaque, const struct cep_query *query, apr_time_t deadline,
+                           void (*take)(void *baton, const struct cep_entry *entry), void *baton,
+                           apr_pool_t *pool, const char **error)
+{
+    struct search search = {.source = opaque, .query = query, .deadline = deadline, .pool = pool};
+    apr_status_t status;
+
+    search.error = error;
+    search.take = take;
+    search.baton = baton;
+    apr_pool_create(&search.entry_pool, pool);
+    status = run_search(&search);
+    apr_pool_destroy(search.entry_pool);
     return status;
 }

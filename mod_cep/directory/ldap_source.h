@@ -86,5 +86,8 @@ apr_status_t cep_ldap_bind_gssapi(struct ldap_source *source,
 
 apr_status_t cep_ldap_query(void *opaque, const struct cep_query *query, apr_time_t deadline,
                             apr_array_header_t **entries, apr_pool_t *pool, const char **error);
+apr_status_t cep_ldap_each(void *opaque, const struct cep_query *query, apr_time_t deadline,
+                           void (*take)(void *baton, const struct cep_entry *entry), void *baton,
+                           apr_pool_t *pool, const char **error);
 
 #endif

@@ -22,6 +22,11 @@ struct cep_source_kind {
     apr_status_t (*query)(void *source, const struct cep_query *query, apr_time_t deadline,
                           apr_array_header_t **entries, apr_pool_t *pool, const char **error);
 
+    /* cep_directory_each() with a deadline instead of a limit. */
+    apr_status_t (*each)(void *source, const struct cep_query *query, apr_time_t deadline,
+                         void (*take)(void *baton, const struct cep_entry *entry), void *baton,
+                         apr_pool_t *pool, const char **error);
+
     /*
      * The configuration partition where the root DSE (NULL when there is none) names none.
      * APR_NOTFOUND when there is none to be found either; *error says where one was looked for.
