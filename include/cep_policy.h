@@ -184,7 +184,8 @@ struct cep_configured_uri {
 /* The policy of a directory at one moment. Everything lives in pool. */
 struct cep_policy {
     apr_pool_t *pool;
-    apr_time_t now;                /* which CA certificates are valid is decided at this time */
+    apr_time_t now;     /* which CA certificates are valid is decided at this time */
+    apr_time_t expires; /* the same entries may give another policy from then on; 0: never */
     apr_array_header_t *templates; /* struct cep_template *, by cn: case first aside, then octets */
     apr_array_header_t *services;  /* struct cep_enrollment_service *, likewise */
     apr_array_header_t *oids;      /* struct cep_enterprise_oid *, by oid */
@@ -204,7 +205,7 @@ extern const char *const cep_enterprise_oid_attributes[];
 
 /*
  * Take one entry in, or leave it out and say why in findings; never an error, never a crash,
- * whatever the entry holds.
+ * whatever the entry holds. Nothing of the entry is referred to afterwards.
  */
 void cep_policy_add_template(struct cep_policy *policy, const struct cep_entry *entry);
 void cep_policy_add_service(struct cep_policy *policy, const struct cep_entry *entry);

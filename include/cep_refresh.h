@@ -25,18 +25,22 @@ struct cep_refresh_plan {
 };
 
 struct cep_refresh_result {
-    int changed;              /* 1: a new snapshot is in force; 0: the old one is still right */
-    int full;                 /* 1: everything was read; 0: nothing had changed */
-    const char *reason;       /* why everything was read, or how it is known that nothing changed */
-    const char *source;       /* the URL that was read */
+    int changed;        /* 1: a new snapshot is in force; 0: the old one is still right */
+    int full;           /* 1: everything was read; 0: nothing had changed */
+    const char *reason; /* why everything was read, or how it is known that nothing changed */
+    const char *source; /* the URL that was read */
     int templates, cas, findings;
+    apr_uint32_t failures;    /* in a row, this one included */
+    int serving;              /* 1: callers are answered; 0: no policy, or one past CEPMaxStale */
+    const char *record_error; /* why the outcome could not be recorded, or NULL */
     apr_interval_time_t next; /* run again after this time; set on every return */
 };
 
 /*
  * Ask the directory for changes; when there are any, read it, build the policy and publish it when
  * it differs from what is in force; else confirm that. All or nothing: on any error the old
- * snapshot stays as it is. The outcome is recorded for cep_refresh_state_read().
+ * snapshot stays as it is. The outcome is recorded for cep_refresh_state_read(). *result comes in
+ * as all zeros, or as this process's last run left it.
  * APR_EBUSY: another process refreshes now, or an LDIF file changed while it was read: nothing is
  * recorded, try again soon. *error: a sentence for the log, in pool.
  */

@@ -23,6 +23,7 @@ APLOG_USE_MODULE(cep);
 
 /* Defaults of directives; docs/directives.md says the same. */
 #define CEP_DEFAULT_REFRESH_INTERVAL apr_time_from_sec(5 * 60)
+#define CEP_DEFAULT_FULL_REFRESH     apr_time_from_sec(6 * 60 * 60)
 #define CEP_DEFAULT_MAX_STALE        apr_time_from_sec(24 * 60 * 60)
 #define CEP_DEFAULT_TIMEOUT          apr_time_from_sec(5)
 #define CEP_DEFAULT_MAX_BODY         65536
@@ -44,6 +45,7 @@ struct cep_source {
     struct cep_directory_config directory;
     apr_array_header_t *configured_uris; /* struct cep_configured_uri */
     apr_interval_time_t refresh_interval;
+    apr_interval_time_t full_refresh;
     apr_interval_time_t max_stale;
     struct cep_log log;          /* to the main server's error log */
     struct cep_store *store;     /* set in post_config */
@@ -108,6 +110,13 @@ int cep_warnings_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *pt
 
 /* server_certificate.c: why clients will not take the certificate in a PEM file, or NULL */
 const char *cep_server_certificate_problem(const char *path);
+
+/* cachedir.c: the directory of snapshots */
+const char *cep_cache_dir(const struct cep_server_config *conf, apr_pool_t *p);
+/* What is wrong with it as it is, or NULL; one that is absent is to be made. */
+const char *cep_cache_dir_check(const char *path, apr_pool_t *ptemp);
+/* Make it when it is absent, and give it to httpd's user; NULL, or what is wrong. */
+const char *cep_cache_dir_prepare(const char *path, apr_pool_t *ptemp);
 
 /* background.c */
 int cep_background_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,

@@ -20,6 +20,10 @@ struct cep_store {
     const char *path;         /* the snapshot */
     const char *lock_path;    /* held by the writer */
     const char *entries_path; /* copy of an LDIF source, for looking up callers */
+    const char *state_path;   /* how refreshing goes, and the mark: cep_refresh.h */
+    /* Counts what is published, in memory that all processes of a generation share; NULL: none.
+     * With it readers know of a new snapshot at once, without it within a second. */
+    volatile apr_uint32_t *published;
 };
 
 /* The store of directory `name` (letters, digits, '-', '_', '.') in `cache_dir`. */
@@ -35,16 +39,23 @@ apr_status_t cep_store_publish(const struct cep_store *store, const struct cep_v
 /* Say that the published snapshot is still what the directory holds: its age becomes 0. */
 apr_status_t cep_store_confirm(const struct cep_store *store, apr_pool_t *pool, const char **error);
 
+/* Replace another file of the store as a whole, as cep_store_publish() does. */
+apr_status_t cep_store_write(const char *path, const struct cep_value *content, apr_pool_t *pool,
+                             const char **error);
+
 /*
  * Keep a copy of the LDIF file that the snapshot was made from, whole and replaced as a whole:
  * callers are looked up in it, so that a broken replacement of the source disturbs nobody. state:
  * of the file (CEP_STORE_FILE_STATE) before it was read; APR_EBUSY when it is another by now, since
- * the copy would be of something that nobody has parsed. Does nothing when the copy is of the same
- * time and size. The lock must be held.
+ * the copy would be of something that nobody has parsed. The lock must be held.
  */
-#define CEP_STORE_FILE_STATE (APR_FINFO_MTIME | APR_FINFO_SIZE | APR_FINFO_INODE)
+#define CEP_STORE_FILE_STATE (APR_FINFO_MTIME | APR_FINFO_CTIME | APR_FINFO_SIZE | APR_FINFO_INODE)
 apr_status_t cep_store_keep_entries(const struct cep_store *store, const char *ldif,
                                     const apr_finfo_t *state, apr_pool_t *pool, const char **error);
+
+/* 1 when the copy is of the LDIF file in that state. */
+int cep_store_has_entries(const struct cep_store *store, const apr_finfo_t *state,
+                          apr_pool_t *pool);
 
 /* ---- reading ---- */
 
@@ -56,9 +67,9 @@ struct cep_reader *cep_reader_make(apr_pool_t *pool, const struct cep_store *sto
 
 /*
  * The snapshot in force, pinned until pool is cleared, and the time when it was last known to
- * equal the directory; NULL when there is none yet. Looks at the file at most once a second
- * (always while there is none); never waits for a writer. A file that does not verify leaves the
- * mapped one in force.
+ * equal the directory; NULL when there is none yet. Looks at the file when something has been
+ * published and once a second (always while there is none); never waits for a writer. A file that
+ * does not verify leaves the mapped one in force.
  */
 const struct cep_snapshot *cep_reader_acquire(struct cep_reader *reader, apr_pool_t *pool,
                                               apr_time_t *confirmed);

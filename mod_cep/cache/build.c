@@ -3,15 +3,20 @@
 /* From a finished policy to the image of a snapshot. */
 
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/evp.h>
 
 #include "image.h"
 
-/* A block that grows; offsets stay valid when it moves. */
+/*
+ * A block that grows; offsets stay valid when it moves. It is no pool's: there every size that it
+ * has outgrown would stay, and the C library moves the pages of a large block instead of copying.
+ */
 struct builder {
     apr_pool_t *pool;
+    apr_pool_t *scratch; /* cleared for each object */
     unsigned char *data;
     apr_size_t length, size;
     int full;
@@ -27,6 +32,18 @@ int cep_image_digest(unsigned char digest[CEP_DIGEST_LENGTH], const void *image,
            written == CEP_DIGEST_LENGTH;
 }
 
+static int grow(struct builder *b, apr_size_t least)
+{
+    apr_size_t size = b->size * 2 > least ? b->size * 2 : least;
+    unsigned char *data = realloc(b->data, size);
+
+    if (!data)
+        return 0;
+    b->data = data;
+    b->size = size;
+    return 1;
+}
+
 /* Room for length octets, zeroed, at an aligned place; 0 and full when there is none. */
 static uint32_t reserve(struct builder *b, apr_size_t length)
 {
@@ -36,13 +53,9 @@ static uint32_t reserve(struct builder *b, apr_size_t length)
         b->full = 1;
         return 0;
     }
-    if (at + length > b->size) {
-        apr_size_t size = b->size * 2 > at + length ? b->size * 2 : at + length;
-        unsigned char *data = apr_palloc(b->pool, size);
-
-        memcpy(data, b->data, b->length);
-        b->data = data;
-        b->size = size;
+    if (at + length > b->size && !grow(b, at + length)) {
+        b->full = 1;
+        return 0;
     }
     memset(b->data + b->length, 0, at + length - b->length);
     b->length = at + length;
@@ -132,7 +145,7 @@ static void put_renewal_template(struct builder *b, struct image_template *recor
     const struct cep_template *renewal = cep_policy_renewal_template(policy, tmpl, b->pool);
     struct cep_fragment none = {{NULL, 0}, {NULL, 0}};
 
-    record->renewal = put_fragment(b, renewal ? cep_xcep_render_policy(renewal, b->pool) : none);
+    record->renewal = put_fragment(b, renewal ? cep_xcep_render_policy(renewal, b->scratch) : none);
     record->renewal_ca_refs =
         put_refs(b, renewal ? renewal->ca_refs : apr_array_make(b->pool, 1, sizeof(int)));
 }
@@ -152,13 +165,14 @@ static struct image_ref put_templates(struct builder *b, const struct cep_policy
         record.oid = put_text(b, t->oid);
         record.enroll = compile(b, &t->security_descriptor, CEP_RIGHT_ENROLL);
         record.autoenroll = compile(b, &t->security_descriptor, CEP_RIGHT_AUTOENROLL);
-        record.policy = put_fragment(b, cep_xcep_render_policy(t, b->pool));
+        record.policy = put_fragment(b, cep_xcep_render_policy(t, b->scratch));
         record.oid_refs = put_refs(b, t->oid_refs);
         record.ca_refs = put_refs(b, t->ca_refs);
         put_renewal_template(b, &record, policy, t);
         record.private_key_flags = t->private_key_flags;
         record.enrollment_flags = t->enrollment_flags;
         store(b, table, i, &record, sizeof(record));
+        apr_pool_clear(b->scratch);
     }
     return table;
 }
@@ -170,7 +184,7 @@ static void put_renewal_ca(struct builder *b, struct image_ca *record,
     struct cep_fragment none = {{NULL, 0}, {NULL, 0}};
 
     record->renewal =
-        put_fragment(b, renewal ? cep_xcep_render_ca(renewal, number, b->pool) : none);
+        put_fragment(b, renewal ? cep_xcep_render_ca(renewal, number, b->scratch) : none);
 }
 
 static struct image_ref put_certificates(struct builder *b, const apr_array_header_t *certificates)
@@ -199,10 +213,11 @@ static struct image_ref put_cas(struct builder *b, const struct cep_policy *poli
         memset(&record, 0, sizeof(record));
         record.cn = put_text(b, service->cn);
         record.enroll = compile(b, &service->security_descriptor, CEP_RIGHT_ENROLL);
-        record.ca = put_fragment(b, cep_xcep_render_ca(service, i, b->pool));
+        record.ca = put_fragment(b, cep_xcep_render_ca(service, i, b->scratch));
         put_renewal_ca(b, &record, service, i);
         record.certificates = put_certificates(b, service->certificates);
         store(b, table, i, &record, sizeof(record));
+        apr_pool_clear(b->scratch);
     }
     return table;
 }
@@ -216,7 +231,7 @@ static struct image_ref put_names(struct builder *b, const apr_array_header_t *n
             &APR_ARRAY_IDX(names, i, const struct cep_localized_name);
         struct image_name record = {.lcid = name->lcid};
 
-        record.name = put_text(b, cep_xcep_escape(name->name, b->pool));
+        record.name = put_text(b, cep_xcep_escape(name->name, b->scratch));
         store(b, table, i, &record, sizeof(record));
     }
     return table;
@@ -233,10 +248,11 @@ static struct image_ref put_oids(struct builder *b, const struct cep_policy *pol
         struct image_oid record;
 
         memset(&record, 0, sizeof(record));
-        record.oid = put_fragment(b, cep_xcep_render_oid(row, i, b->pool));
-        record.name = put_text(b, cep_xcep_escape(row->name, b->pool));
+        record.oid = put_fragment(b, cep_xcep_render_oid(row, i, b->scratch));
+        record.name = put_text(b, cep_xcep_escape(row->name, b->scratch));
         record.names = put_names(b, row->localized);
         store(b, table, i, &record, sizeof(record));
+        apr_pool_clear(b->scratch);
     }
     return table;
 }
@@ -290,14 +306,21 @@ static struct image_ref put_findings(struct builder *b, const struct cep_policy 
     return table;
 }
 
+static apr_status_t free_image(void *data)
+{
+    free(data);
+    return APR_SUCCESS;
+}
+
 apr_status_t cep_snapshot_build(struct cep_value *image, const struct cep_policy *policy,
                                 const struct cep_directory_identity *identity, apr_pool_t *pool)
 {
-    struct builder b = {.pool = pool, .size = 65536};
+    struct builder b = {.size = 0};
     struct image_header header;
 
-    b.data = apr_palloc(pool, b.size);
-    b.access = cep_compiler_make(pool);
+    apr_pool_create(&b.pool, pool);
+    apr_pool_create(&b.scratch, b.pool);
+    b.access = cep_compiler_make(b.pool);
     memset(&header, 0, sizeof(header));
     reserve(&b, sizeof(header));
     memcpy(header.magic, CEP_IMAGE_MAGIC, sizeof(header.magic));
@@ -309,6 +332,8 @@ apr_status_t cep_snapshot_build(struct cep_value *image, const struct cep_policy
     put_access(&b, &header);
     header.oids = put_oids(&b, policy);
     header.findings = put_findings(&b, policy);
+    apr_pool_destroy(b.pool);
+    apr_pool_cleanup_register(pool, b.data, free_image, apr_pool_cleanup_null);
     if (b.full)
         return APR_ENOSPC;
 

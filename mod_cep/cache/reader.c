@@ -4,8 +4,6 @@
 
 #include "cep_store.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -14,6 +12,9 @@
 #include <apr_atomic.h>
 #include <apr_strings.h>
 #include <apr_thread_mutex.h>
+
+#include "cep_directory.h"
+#include "guard.h"
 
 /* How often the file is looked at while a mapping is in force. */
 #define LOOK_INTERVAL APR_TIME_C(1000000)
@@ -31,14 +32,16 @@ struct mapping {
 struct cep_reader {
     const struct cep_store *store;
     const struct cep_log *log;
-    apr_thread_mutex_t *mutex; /* guards the next three; never held over I/O */
+    apr_thread_mutex_t *mutex; /* guards the next five; never held over I/O */
     struct mapping *current;
-    apr_time_t looked_at; /* 0: never */
-    apr_time_t confirmed; /* mtime of the file that current maps */
+    apr_time_t looked_at;   /* cep_monotonic(); 0: never */
+    apr_uint32_t published; /* the store's counter before that look */
+    int bad;                /* the file found there cannot be used, and that was said */
+    apr_time_t confirmed;   /* mtime of the file that current maps */
 
     apr_thread_mutex_t *look_mutex; /* held by the thread that looks at the file */
-    int bad;                        /* the file last looked at was unusable, and that was said */
-    struct stat bad_file;
+    struct stat bad_file;           /* which; look_mutex guards it */
+    apr_time_t examined_at;         /* a file was opened; cep_monotonic() */
 };
 
 static void release(struct mapping *mapping)
@@ -86,30 +89,9 @@ static int same_file(const struct stat *a, const struct stat *b)
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size;
 }
 
-static int same_time(const struct stat *a, const struct stat *b)
+static int same_time(const struct timespec *a, const struct timespec *b)
 {
-    return a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
-/* Whoever may write the file may say who enrolls: only root, us, or the directory's owner. */
-static const char *check_owner(const char *path, const struct stat *info)
-{
-    char directory[4096];
-    struct stat parent;
-    char *slash;
-
-    if (!S_ISREG(info->st_mode))
-        return "it is no regular file";
-    if (info->st_mode & (S_IWGRP | S_IWOTH))
-        return "its group or others may write it; take that permission away";
-    if (info->st_uid == 0 || info->st_uid == geteuid())
-        return NULL;
-    if (apr_cpystrn(directory, path, sizeof(directory)) && (slash = strrchr(directory, '/'))) {
-        *slash = '\0';
-        if (stat(directory, &parent) == 0 && parent.st_uid == info->st_uid)
-            return NULL;
-    }
-    return "it belongs to a user who is not root, not httpd's and not the directory's owner";
+    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
 /* Map and verify the open file; NULL and *error when it is not fit to be used. */
@@ -147,65 +129,78 @@ static struct mapping *map_file(int fd, const struct stat *info, const char **er
     return mapping;
 }
 
-/*
- * Open the published file and map it when it is another than the mapped one. Returns what is to be
- * in force: the old mapping, a new one, or NULL. *info: the file as found, st_ino 0 when there is
- * none; *error: why the file found is not what is in force.
- */
-static struct mapping *look(const char *path, struct mapping *old, struct stat *info,
-                            const char **error)
+static int is_known_bad(const struct cep_reader *reader, const struct stat *info)
 {
-    struct mapping *mapping = old;
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    return reader->bad && same_file(info, &reader->bad_file) &&
+           same_time(&info->st_mtim, &reader->bad_file.st_mtim) &&
+           same_time(&info->st_ctim, &reader->bad_file.st_ctim);
+}
+
+/*
+ * Look at the published file and map it when it is another than the mapped one. Returns what is to
+ * be in force: the old mapping, a new one, or NULL. *info: the file as found, st_ino 0 when there
+ * is none; *error: why the file found is not what is in force.
+ */
+static struct mapping *look(struct cep_reader *reader, struct stat *info, const char **error)
+{
+    const char *path = reader->store->path;
+    struct mapping *old = reader->current, *mapping;
+    int fd;
 
     *error = NULL;
-    memset(info, 0, sizeof(*info));
-    if (fd < 0) {
-        if (errno != ENOENT)
-            *error = strerror(errno);
+    if (lstat(path, info) == 0) {
+        if (old && same_file(info, &old->file))
+            return old;
+        /* To examine it again would cost as much as the first time, and tell the same. */
+        if (is_known_bad(reader, info) &&
+            (old || cep_monotonic() - reader->examined_at < LOOK_INTERVAL)) {
+            *error = "it has not changed";
+            return old;
+        }
+    }
+    reader->examined_at = cep_monotonic();
+    fd = cep_guard_open(path, info, error);
+    if (fd < 0)
         return old;
-    }
-    if (fstat(fd, info) != 0) {
-        *error = strerror(errno);
-    } else if (!old || !same_file(info, &old->file)) {
-        *error = check_owner(path, info);
-        if (!*error)
-            mapping = map_file(fd, info, error);
-        if (!mapping)
-            mapping = old;
-    }
+    mapping = map_file(fd, info, error);
     close(fd);
-    return mapping;
+    return mapping ? mapping : old;
 }
 
 /* Say it once per unusable file, not at every look. */
-static void say_bad(struct cep_reader *reader, const struct stat *info, const char *error,
+static void say_bad(const struct cep_reader *reader, const struct stat *info, const char *error,
                     int have_mapping)
 {
-    int known =
-        reader->bad && same_file(info, &reader->bad_file) && same_time(info, &reader->bad_file);
-
-    reader->bad = error != NULL;
-    reader->bad_file = *info;
-    if (error && !known)
+    if (error && !is_known_bad(reader, info))
         cep_log(reader->log, CEP_LOG_ERROR, 0, "CEP0503: snapshot %s cannot be used: %s; %s",
                 reader->store->path, error,
                 have_mapping ? "the one before it stays in force"
                              : "there is no policy to serve until it is replaced");
 }
 
+static apr_uint32_t count_published(const struct cep_reader *reader)
+{
+    volatile apr_uint32_t *published = reader->store->published;
+
+    return published ? apr_atomic_read32(published) : 0;
+}
+
 /* Look at the file once; look_mutex is held, mutex is not. */
 static void update(struct cep_reader *reader)
 {
     struct mapping *old = reader->current, *mapping;
+    apr_uint32_t published = count_published(reader);
     struct stat info;
     const char *error;
 
-    mapping = look(reader->store->path, old, &info, &error);
+    mapping = look(reader, &info, &error);
     say_bad(reader, &info, error, mapping != NULL);
 
     apr_thread_mutex_lock(reader->mutex);
-    reader->looked_at = apr_time_now();
+    reader->looked_at = cep_monotonic();
+    reader->published = published;
+    reader->bad = error != NULL;
+    reader->bad_file = info;
     /* A file that is not the one in force says nothing about the age of what is. */
     if (!error && mapping && info.st_ino != 0)
         reader->confirmed = apr_time_from_sec(info.st_mtim.tv_sec) + info.st_mtim.tv_nsec / 1000;
@@ -222,12 +217,12 @@ static void update(struct cep_reader *reader)
  */
 static int is_due(struct cep_reader *reader, int *must)
 {
-    apr_time_t now = apr_time_now();
     int due;
 
     apr_thread_mutex_lock(reader->mutex);
     *must = !reader->current;
-    due = *must || now - reader->looked_at >= LOOK_INTERVAL || now < reader->looked_at;
+    due = *must || count_published(reader) != reader->published ||
+          cep_monotonic() - reader->looked_at >= LOOK_INTERVAL;
     apr_thread_mutex_unlock(reader->mutex);
     return due;
 }

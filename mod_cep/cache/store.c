@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <apr_atomic.h>
 #include <apr_file_io.h>
 #include <apr_strings.h>
 
@@ -21,6 +22,7 @@ struct cep_store *cep_store_make(apr_pool_t *pool, const char *cache_dir, const 
     store->path = apr_pstrcat(pool, cache_dir, "/", name, ".snapshot", NULL);
     store->lock_path = apr_pstrcat(pool, cache_dir, "/", name, ".lock", NULL);
     store->entries_path = apr_pstrcat(pool, cache_dir, "/", name, ".ldif", NULL);
+    store->state_path = apr_pstrcat(pool, cache_dir, "/", name, ".state", NULL);
     return store;
 }
 
@@ -57,18 +59,11 @@ apr_status_t cep_store_lock(const struct cep_store *store, apr_pool_t *pool, con
     return rv;
 }
 
-/* Make the rename itself survive a power cut. */
-static apr_status_t sync_directory(const char *path, apr_pool_t *pool)
+static apr_status_t sync_path(const char *path, int flags)
 {
-    char *directory = apr_pstrdup(pool, path);
-    char *slash = strrchr(directory, '/');
+    int fd = open(path, flags | O_CLOEXEC);
     apr_status_t rv = APR_SUCCESS;
-    int fd;
 
-    if (!slash)
-        return APR_EBADPATH;
-    *slash = '\0';
-    fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return APR_FROM_OS_ERROR(errno);
     if (fsync(fd) != 0)
@@ -77,7 +72,19 @@ static apr_status_t sync_directory(const char *path, apr_pool_t *pool)
     return rv;
 }
 
-static apr_status_t write_file(const char *path, const struct cep_value *image, apr_pool_t *pool)
+/* Make the rename itself survive a power cut. */
+static apr_status_t sync_directory(const char *path, apr_pool_t *pool)
+{
+    char *directory = apr_pstrdup(pool, path);
+    char *slash = strrchr(directory, '/');
+
+    if (!slash)
+        return APR_EBADPATH;
+    *slash = '\0';
+    return sync_path(directory, O_RDONLY | O_DIRECTORY);
+}
+
+static apr_status_t write_file(const char *path, const struct cep_value *content, apr_pool_t *pool)
 {
     apr_file_t *file;
     apr_status_t rv, close_rv;
@@ -88,34 +95,45 @@ static apr_status_t write_file(const char *path, const struct cep_value *image, 
                        APR_FPROT_UREAD | APR_FPROT_UWRITE | APR_FPROT_GREAD, pool);
     if (rv != APR_SUCCESS)
         return rv;
-    rv = apr_file_write_full(file, image->data, image->len, NULL);
+    rv = apr_file_write_full(file, content->data, content->len, NULL);
     if (rv == APR_SUCCESS)
         rv = apr_file_sync(file);
     close_rv = apr_file_close(file);
     return rv != APR_SUCCESS ? rv : close_rv;
 }
 
-apr_status_t cep_store_publish(const struct cep_store *store, const struct cep_value *image,
-                               apr_pool_t *pool, const char **error)
+apr_status_t cep_store_write(const char *path, const struct cep_value *content, apr_pool_t *pool,
+                             const char **error)
 {
-    const char *temporary = apr_pstrcat(pool, store->path, ".new", NULL);
-    apr_status_t rv = write_file(temporary, image, pool);
+    const char *temporary = apr_pstrcat(pool, path, ".new", NULL);
+    apr_status_t rv = write_file(temporary, content, pool);
 
     if (rv != APR_SUCCESS) {
         *error = describe(pool, "write", temporary, rv);
         goto done;
     }
-    rv = apr_file_rename(temporary, store->path, pool);
+    rv = apr_file_rename(temporary, path, pool);
     if (rv != APR_SUCCESS) {
-        *error = describe(pool, "put a new snapshot in place of", store->path, rv);
+        *error = describe(pool, "put a new file in place of", path, rv);
         goto done;
     }
-    rv = sync_directory(store->path, pool);
+    rv = sync_directory(path, pool);
     if (rv != APR_SUCCESS)
-        *error = describe(pool, "sync the directory of", store->path, rv);
+        *error = describe(pool, "sync the directory of", path, rv);
 done:
     if (rv != APR_SUCCESS)
         apr_file_remove(temporary, pool);
+    return rv;
+}
+
+apr_status_t cep_store_publish(const struct cep_store *store, const struct cep_value *image,
+                               apr_pool_t *pool, const char **error)
+{
+    apr_status_t rv = cep_store_write(store->path, image, pool, error);
+
+    /* Also after an error: it may have come after the rename, and a look costs nothing. */
+    if (store->published)
+        apr_atomic_inc32(store->published);
     return rv;
 }
 
@@ -125,21 +143,29 @@ static int is_in_state(const char *path, const apr_finfo_t *state, apr_pool_t *p
     apr_finfo_t now;
 
     return apr_stat(&now, path, CEP_STORE_FILE_STATE, pool) == APR_SUCCESS &&
-           now.mtime == state->mtime && now.size == state->size && now.inode == state->inode;
+           now.mtime == state->mtime && now.ctime == state->ctime && now.size == state->size &&
+           now.inode == state->inode;
+}
+
+int cep_store_has_entries(const struct cep_store *store, const apr_finfo_t *state, apr_pool_t *pool)
+{
+    apr_finfo_t copy;
+
+    return apr_stat(&copy, store->entries_path, APR_FINFO_MTIME | APR_FINFO_SIZE, pool) ==
+               APR_SUCCESS &&
+           copy.mtime == state->mtime && copy.size == state->size;
 }
 
 apr_status_t cep_store_keep_entries(const struct cep_store *store, const char *ldif,
                                     const apr_finfo_t *state, apr_pool_t *pool, const char **error)
 {
     const char *temporary = apr_pstrcat(pool, store->entries_path, ".new", NULL);
-    apr_finfo_t copy;
     apr_status_t rv;
 
-    if (apr_stat(&copy, store->entries_path, CEP_STORE_FILE_STATE, pool) == APR_SUCCESS &&
-        copy.mtime == state->mtime && copy.size == state->size)
-        return APR_SUCCESS;
     apr_file_remove(temporary, pool);
     rv = apr_file_copy(ldif, temporary, APR_FPROT_UREAD | APR_FPROT_UWRITE | APR_FPROT_GREAD, pool);
+    if (rv == APR_SUCCESS)
+        rv = sync_path(temporary, O_RDONLY);
     if (rv == APR_SUCCESS)
         rv = apr_file_mtime_set(temporary, state->mtime, pool);
     if (rv == APR_SUCCESS && !is_in_state(ldif, state, pool)) {

@@ -41,6 +41,19 @@ static int is_valid(const X509 *x509, time_t now)
     return (begins == -1 || begins == 0) && (ends == 1 || ends == 0);
 }
 
+/* at, when it is to come, is a moment from which on the choice may be another one. */
+static void note_change(struct cep_policy *policy, const ASN1_TIME *at, int seconds_later)
+{
+    struct tm parts;
+    apr_time_t change;
+
+    if (!ASN1_TIME_to_tm(at, &parts))
+        return;
+    change = apr_time_from_sec((apr_time_t)timegm(&parts) + seconds_later);
+    if (change > policy->now && (policy->expires == 0 || change < policy->expires))
+        policy->expires = change;
+}
+
 /* 1 when a is to be preferred. Ends in a comparison of octets: the values' order must not matter.
  */
 static int is_better(const struct candidate *a, const struct candidate *b)
@@ -77,9 +90,10 @@ static int compare_values(const void *a, const void *b)
 }
 
 /* all: of the certificates, also of those that are not valid now. */
-static struct candidate choose(const struct cep_attribute *attribute, time_t now,
+static struct candidate choose(const struct cep_attribute *attribute, struct cep_policy *policy,
                                struct tally *tally, apr_array_header_t *all)
 {
+    const time_t now = (time_t)apr_time_sec(policy->now);
     struct candidate best = {NULL, NULL};
     int i;
 
@@ -96,6 +110,8 @@ static struct candidate choose(const struct cep_attribute *attribute, time_t now
         tally->certificates++;
         APR_ARRAY_PUSH(all, struct cep_value) =
             cep_value_copy(all->pool, next.der->data, next.der->len);
+        note_change(policy, X509_get0_notBefore(next.x509), 0);
+        note_change(policy, X509_get0_notAfter(next.x509), 1); /* in its last second it is valid */
         if (is_valid(next.x509, now) && (!best.x509 || is_better(&next, &best))) {
             X509_free(best.x509);
             best = next;
@@ -116,7 +132,7 @@ struct cep_value cep_service_certificate(struct cep_reader *reader,
     struct candidate best;
 
     ERR_set_mark();
-    best = choose(attribute, (time_t)apr_time_sec(reader->policy->now), &tally, certificates);
+    best = choose(attribute, reader->policy, &tally, certificates);
     if (certificates->nelts > 1)
         qsort(certificates->elts, (size_t)certificates->nelts, sizeof(struct cep_value),
               compare_values);

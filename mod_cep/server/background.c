@@ -1,25 +1,24 @@
 /* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Who refreshes, and when. mod_watchdog runs one thread per directory in one child of a
- * generation; the store's lock keeps the two generations of a graceful restart apart. The child
- * may die at any instruction: nothing is kept in memory but when to look next.
+ * Who refreshes. mod_watchdog runs one thread per directory in one child of a generation; the
+ * store's lock keeps the two generations of a graceful restart apart, and the old one leaves the
+ * work to the new one, whose configuration counts. The child may die at any instruction: what the
+ * next one has to know is in the store's record (cache/record.c).
  */
 
 #include "cep_server.h"
 
+#include "ap_mpm.h"
 #include "http_core.h"
 #include "mod_watchdog.h"
-#include "unixd.h"
+#include "scoreboard.h"
 
 #include <apr_atomic.h>
-#include <apr_file_info.h>
+#include <apr_shm.h>
 #include <apr_strings.h>
 
-#include <unistd.h>
-
-/* After a failed run: this, then twice as long each time, up to the refresh interval. */
-#define FIRST_RETRY apr_time_from_sec(1)
+#include <string.h>
 
 /* How often the watchdog asks whether a run is due. */
 #define TICK (2 * AP_WD_TM_SLICE)
@@ -33,15 +32,38 @@
 static APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) * get_watchdog;
 static APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) * register_callback;
 
-/* The state of one directory's refresh, in the process that runs it. */
+/* What of one directory the log has been told; each change is told once. */
+enum told {
+    TOLD_NOTHING,
+    TOLD_GOOD,    /* it is refreshed */
+    TOLD_FAILING, /* it cannot be, and what was read before is served */
+    TOLD_SILENT   /* it cannot be, and callers get faults */
+};
+
+/*
+ * What all children of a generation share: whoever takes the refresh over goes on where the one
+ * before was. Hostile octets in here can make a log line come or stay away, and readers look at the
+ * file too often; no more.
+ */
+struct shared {
+    apr_uint32_t published;  /* counts: cep_store.h */
+    apr_uint32_t told;       /* enum told */
+    apr_uint32_t findings;   /* 1: those of the policy in force are in the log */
+    apr_uint32_t unrecorded; /* 1: it is in the log that the state cannot be kept */
+};
+
+/* The refresh of one directory, in the process that runs it. */
 struct cep_drive {
     const struct cep_source *source;
-    apr_time_t next_run;
-    apr_interval_time_t retry; /* 0: the last run went well */
-    int told;                  /* the findings of the policy in force are in the log */
-    apr_uint32_t running;      /* atomic: a run is under way */
-    apr_uint32_t stopping;     /* atomic: the child ends, start nothing and say nothing */
+    struct cep_refresh_plan plan;
+    struct shared *shared;
+    struct cep_refresh_result last;
+    apr_time_t next_run;   /* cep_monotonic() */
+    apr_uint32_t running;  /* atomic: a run is under way */
+    apr_uint32_t stopping; /* atomic: the child ends, start nothing and say nothing */
 };
+
+/* ---- what the log is told ---- */
 
 static void tell_findings(const struct cep_source *source, apr_pool_t *pool)
 {
@@ -54,37 +76,58 @@ static void tell_findings(const struct cep_source *source, apr_pool_t *pool)
         cep_refresh_tell(snapshot, source->name, &source->log);
 }
 
-static void after_success(struct cep_drive *drive, const struct cep_refresh_result *result,
-                          apr_pool_t *pool)
+static void after_success(struct cep_drive *drive, apr_pool_t *pool)
 {
     const struct cep_source *source = drive->source;
+    const struct cep_refresh_result *result = &drive->last;
+    struct shared *shared = drive->shared;
 
-    cep_log(&source->log, result->changed || drive->retry ? CEP_LOG_NOTICE : CEP_LOG_DEBUG, 0,
-            "CEP0500: directory %s: %s policy from %s: %d templates, %d CAs, %d findings",
+    cep_log(&source->log,
+            result->changed || shared->told != TOLD_GOOD ? CEP_LOG_NOTICE : CEP_LOG_DEBUG, 0,
+            "CEP0500: directory %s: %s policy from %s: %d templates, %d CAs, %d findings (%s)",
             source->name, result->changed ? "new" : "unchanged", result->source, result->templates,
-            result->cas, result->findings);
-    if (result->changed || !drive->told)
+            result->cas, result->findings, result->reason);
+    shared->told = TOLD_GOOD;
+    if (result->changed || !shared->findings)
         tell_findings(source, pool);
-    drive->told = 1;
-    drive->retry = 0;
-    drive->next_run = apr_time_now() + source->refresh_interval;
+    shared->findings = 1;
 }
 
 static void after_failure(struct cep_drive *drive, const char *error)
 {
     const struct cep_source *source = drive->source;
-    apr_interval_time_t most = source->refresh_interval;
+    const struct cep_refresh_result *result = &drive->last;
+    apr_uint32_t told = drive->shared->told;
 
-    /* Once per change of state; the attempts in between are for who looks closer. */
-    cep_log(&source->log, drive->retry ? CEP_LOG_DEBUG : CEP_LOG_ERROR, 0,
-            "CEP0501: directory %s cannot be refreshed: %s. What was read before stays in force "
-            "for CEPMaxStale",
-            source->name, error);
-    drive->retry = drive->retry ? drive->retry * 2 : FIRST_RETRY;
-    if (drive->retry > most)
-        drive->retry = most;
-    drive->next_run = apr_time_now() + drive->retry;
+    cep_log(&source->log,
+            told == TOLD_FAILING || told == TOLD_SILENT ? CEP_LOG_DEBUG : CEP_LOG_ERROR, 0,
+            "CEP0501: directory %s cannot be refreshed: %s. %s. Next attempt in %" APR_TIME_T_FMT
+            " ms",
+            source->name, error,
+            result->serving ? "What was read before stays in force for CEPMaxStale"
+                            : "Callers get a fault until it can",
+            result->next / 1000);
+    if (told == TOLD_FAILING && !result->serving)
+        cep_log(&source->log, CEP_LOG_ERROR, 0,
+                "CEP0505: directory %s: its policy has become older than CEPMaxStale; callers get "
+                "a fault until it can be refreshed (CEP0501 says why it cannot)",
+                source->name);
+    drive->shared->told = result->serving ? TOLD_FAILING : TOLD_SILENT;
 }
+
+static void after_record(struct cep_drive *drive)
+{
+    const char *error = drive->last.record_error;
+
+    if (error && !drive->shared->unrecorded)
+        cep_log(&drive->source->log, CEP_LOG_WARNING, 0,
+                "CEP0504: directory %s: the state of its refresh cannot be kept: %s. Until it can, "
+                "everything is read at each refresh, and the status page shows what was before",
+                drive->source->name, error);
+    drive->shared->unrecorded = error != NULL;
+}
+
+/* ---- running ---- */
 
 /* A pool of its own with its own allocator: what a run needs goes back when it ends. */
 static apr_pool_t *make_run_pool(void)
@@ -106,25 +149,33 @@ static apr_pool_t *make_run_pool(void)
 /* One run. Called with `running` set. */
 static void run(struct cep_drive *drive)
 {
-    const struct cep_source *source = drive->source;
-    struct cep_refresh_result result;
     apr_pool_t *pool = make_run_pool();
     const char *error = "out of memory";
     apr_status_t rv = APR_ENOMEM;
 
     if (pool)
-        rv = cep_refresh_run(&result, &source->directory, source->configured_uris, source->store,
-                             &source->log, pool, &error);
-    if (apr_atomic_read32(&drive->stopping))
-        ; /* libraries may have been taken down under the run: what it says counts for nothing */
-    else if (rv == APR_SUCCESS)
-        after_success(drive, &result, pool);
-    else if (rv == APR_EBUSY)
-        drive->next_run = apr_time_now() + FIRST_RETRY;
-    else
-        after_failure(drive, error);
+        rv = cep_refresh_run(&drive->last, &drive->plan, drive->source->store, &drive->source->log,
+                             pool, &error);
+    /* Libraries may have been taken down under the run: what it says counts for nothing then. */
+    if (!apr_atomic_read32(&drive->stopping)) {
+        if (rv == APR_SUCCESS)
+            after_success(drive, pool);
+        else if (rv != APR_EBUSY)
+            after_failure(drive, error);
+        after_record(drive);
+        drive->next_run = cep_monotonic() + drive->last.next;
+    }
     if (pool)
         apr_pool_destroy(pool);
+}
+
+/* 1 when a graceful restart has put other processes in place of this one. */
+static int is_retired(void)
+{
+    int mine = 0;
+
+    return ap_mpm_query(AP_MPMQ_GENERATION, &mine) == APR_SUCCESS && ap_scoreboard_image &&
+           ap_scoreboard_image->global->running_generation != mine;
 }
 
 static apr_status_t on_tick(int state, void *data, apr_pool_t *scratch)
@@ -135,7 +186,7 @@ static apr_status_t on_tick(int state, void *data, apr_pool_t *scratch)
     /* STARTING may come before this module's own child_init: everything is made here. */
     if (state == AP_WATCHDOG_STATE_STARTING)
         drive->next_run = 0;
-    if (state == AP_WATCHDOG_STATE_STOPPING || apr_time_now() < drive->next_run)
+    if (state == AP_WATCHDOG_STATE_STOPPING || cep_monotonic() < drive->next_run || is_retired())
         return APR_SUCCESS;
     apr_atomic_set32(&drive->running, 1);
     if (!apr_atomic_read32(&drive->stopping))
@@ -160,42 +211,30 @@ static apr_status_t stop_drive(void *data)
     return APR_SUCCESS;
 }
 
-/* The directory of snapshots: made when absent, httpd's user's own, closed to others. */
-static const char *prepare_cache_dir(const char *path, apr_pool_t *ptemp)
+/* Anonymous: it has no name, no mode, and goes with the generation. Old children keep theirs. */
+static struct shared *share(int count, apr_pool_t *pconf, apr_status_t *rv)
 {
-    apr_finfo_t info;
-    char text[120];
-    apr_status_t rv =
-        apr_dir_make_recursive(path,
-                               APR_FPROT_UREAD | APR_FPROT_UWRITE | APR_FPROT_UEXECUTE |
-                                   APR_FPROT_GREAD | APR_FPROT_GEXECUTE,
-                               ptemp);
+    apr_size_t size = sizeof(struct shared) * (apr_size_t)count;
+    apr_shm_t *shm;
 
-    if (rv == APR_SUCCESS)
-        rv = apr_stat(&info, path, APR_FINFO_TYPE | APR_FINFO_OWNER | APR_FINFO_PROT, ptemp);
-    if (rv != APR_SUCCESS)
-        return apr_psprintf(ptemp, "cannot be made: %s", apr_strerror(rv, text, sizeof(text)));
-    if (info.filetype != APR_DIR)
-        return "is no directory";
-    if (info.protection & (APR_FPROT_GWRITE | APR_FPROT_WWRITE))
-        return "may be written by its group or by others, who could then say who enrolls; take "
-               "that permission away";
-    if (geteuid() != 0)
-        return NULL;
-    if (info.user == 0 && chown(path, ap_unixd_config.user_id, ap_unixd_config.group_id) != 0)
-        return "cannot be given to httpd's user";
-    if (info.user != 0 && info.user != ap_unixd_config.user_id)
-        return "belongs neither to root nor to httpd's user";
-    return NULL;
+    *rv = apr_shm_create(&shm, size, NULL, pconf);
+    return *rv == APR_SUCCESS ? memset(apr_shm_baseaddr_get(shm), 0, size) : NULL;
 }
 
-static apr_status_t start_watchdog(struct cep_source *source, apr_pool_t *pconf)
+static apr_status_t start_watchdog(struct cep_source *source, struct shared *shared,
+                                   apr_pool_t *pconf)
 {
     struct cep_drive *drive = apr_pcalloc(pconf, sizeof(*drive));
     ap_watchdog_t *watchdog;
     apr_status_t rv;
 
     drive->source = source;
+    drive->shared = shared;
+    drive->plan.directory = &source->directory;
+    drive->plan.configured_uris = source->configured_uris;
+    drive->plan.interval = source->refresh_interval;
+    drive->plan.full_interval = source->full_refresh;
+    drive->plan.max_stale = source->max_stale;
     source->drive = drive;
     /* One per directory: a dead one must not slow the others. */
     rv = get_watchdog(&watchdog, apr_pstrcat(pconf, "_cep_", source->name, "_", NULL), 0, 1, pconf);
@@ -208,7 +247,9 @@ int cep_background_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *
                                server_rec *s)
 {
     struct cep_server_config *conf = ap_get_module_config(s->module_config, &cep_module);
-    const char *cache_dir = conf->cache_dir, *wrong;
+    const char *cache_dir = cep_cache_dir(conf, pconf), *wrong;
+    struct shared *shared;
+    apr_status_t rv;
 
     (void)plog;
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG || conf->sources->nelts == 0)
@@ -223,22 +264,26 @@ int cep_background_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *
     }
     if (cep_tokens_start(conf->tokens, s, pconf, ptemp) != APR_SUCCESS)
         return HTTP_INTERNAL_SERVER_ERROR;
-    if (!cache_dir)
-        cache_dir = ap_runtime_dir_relative(pconf, "cep");
-    wrong = prepare_cache_dir(cache_dir, ptemp);
+    wrong = cep_cache_dir_prepare(cache_dir, ptemp);
     if (wrong) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, s, "CEP0104: CEPCacheDir %s %s",
                      cache_dir, wrong);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    shared = share(conf->sources->nelts, pconf, &rv);
+    if (!shared) {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, rv, s,
+                     "CEP0506: there is no shared memory for the state of directories");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
     for (int i = 0; i < conf->sources->nelts; i++) {
         struct cep_source *source = APR_ARRAY_IDX(conf->sources, i, struct cep_source *);
-        apr_status_t rv;
 
         source->log = cep_server_log(s);
         source->store = cep_store_make(pconf, cache_dir, source->name);
+        source->store->published = &shared[i].published;
         source->directory.servers = cep_servers_make(pconf);
-        rv = start_watchdog(source, pconf);
+        rv = start_watchdog(source, &shared[i], pconf);
         if (rv != APR_SUCCESS) {
             ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, rv, s,
                          "CEP0105: directory %s cannot have a watchdog", source->name);

@@ -194,14 +194,15 @@ static const char *check_username(const ap_directive_t *node, apr_pool_t *pool)
 int cep_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     const struct cep_server_config *conf = ap_get_module_config(s->module_config, &cep_module);
+    const char *wrong;
     int faults = 0;
 
     (void)pconf;
     (void)plog;
     for (int i = 0; i < conf->sources->nelts; i++) {
         const struct cep_source *source = APR_ARRAY_IDX(conf->sources, i, struct cep_source *);
-        const char *wrong = check_source(source, ptemp);
 
+        wrong = check_source(source, ptemp);
         if (wrong) {
             ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, s,
                          "CEP0101: <CEPDirectory %s> at %s: %s", source->name, source->defined_at,
@@ -209,9 +210,15 @@ int cep_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
             faults++;
         }
     }
+    wrong =
+        conf->sources->nelts > 0 ? cep_cache_dir_check(cep_cache_dir(conf, ptemp), ptemp) : NULL;
+    if (wrong) {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, s, "CEP0104: CEPCacheDir %s %s",
+                     cep_cache_dir(conf, ptemp), wrong);
+        faults++;
+    }
     for (const ap_directive_t *node = ap_conftree; node; node = cep_conf_next(node, NULL, 1)) {
-        const char *wrong = check_directive(conf, node, ptemp);
-
+        wrong = check_directive(conf, node, ptemp);
         if (wrong) {
             ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, s, "CEP0102: %s", wrong);
             faults++;

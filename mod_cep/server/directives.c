@@ -29,6 +29,7 @@ static struct cep_source *make_source(cmd_parms *cmd, const char *name)
     source->directory.timeout = CEP_DEFAULT_TIMEOUT;
     source->configured_uris = apr_array_make(p, 1, sizeof(struct cep_configured_uri));
     source->refresh_interval = CEP_DEFAULT_REFRESH_INTERVAL;
+    source->full_refresh = CEP_DEFAULT_FULL_REFRESH;
     source->max_stale = CEP_DEFAULT_MAX_STALE;
     return source;
 }
@@ -358,6 +359,17 @@ static const char *set_refresh_interval(cmd_parms *cmd, void *dummy, const char 
                   : error;
 }
 
+static const char *set_full_refresh(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    const char *error;
+    struct cep_source *source = section(cmd, &error);
+
+    (void)dummy;
+    return source ? parse_duration(cmd, arg, apr_time_from_sec(1), apr_time_from_sec(7 * 86400),
+                                   &source->full_refresh)
+                  : error;
+}
+
 static const char *set_max_stale(cmd_parms *cmd, void *dummy, const char *arg)
 {
     const char *error;
@@ -659,6 +671,8 @@ const command_rec cep_directives[] = {
                   "how long one exchange with a directory server may take"),
     AP_INIT_TAKE1("CEPRefreshInterval", set_refresh_interval, NULL, RSRC_CONF,
                   "how often the directory is looked at"),
+    AP_INIT_TAKE1("CEPFullRefresh", set_full_refresh, NULL, RSRC_CONF,
+                  "how often everything is read, whether or not the directory says it has changed"),
     AP_INIT_TAKE1("CEPMaxStale", set_max_stale, NULL, RSRC_CONF,
                   "how old a policy may become while the directory does not answer"),
     AP_INIT_ITERATE("CEPRealm", add_realm, NULL, RSRC_CONF,

@@ -42,7 +42,11 @@ static long peak_kib(void)
 int main(int argc, char **argv)
 {
     struct cep_directory_config config = {.name = "bench", .timeout = apr_time_from_sec(60)};
-    struct cep_refresh_result result;
+    struct cep_refresh_plan plan = {.directory = &config,
+                                    .interval = apr_time_from_sec(300),
+                                    .full_interval = apr_time_from_sec(6 * 3600),
+                                    .max_stale = apr_time_from_sec(24 * 3600)};
+    struct cep_refresh_result result = {.failures = 0};
     const struct cep_store *store;
     const char *error = "";
     struct stat image;
@@ -66,14 +70,13 @@ int main(int argc, char **argv)
     before = peak_kib();
     cpu = cpu_seconds();
     start = apr_time_now();
-    if (cep_refresh_run(&result, &config, NULL, store, NULL, pool, &error) != APR_SUCCESS ||
+    if (cep_refresh_run(&result, &plan, store, NULL, pool, &error) != APR_SUCCESS ||
         stat(store->path, &image) != 0) {
         fprintf(stderr, "%s\n", error);
         return 1;
     }
     printf("templates=%d cas=%d findings=%d seconds=%.3f cpu=%.3f image=%lld peak=%ld\n",
-           result.templates, result.cas, result.findings,
-           (double)(apr_time_now() - start) / 1e6, cpu_seconds() - cpu, (long long)image.st_size,
-           (peak_kib() - before) * 1024);
+           result.templates, result.cas, result.findings, (double)(apr_time_now() - start) / 1e6,
+           cpu_seconds() - cpu, (long long)image.st_size, (peak_kib() - before) * 1024);
     return 0;
 }

@@ -36,6 +36,29 @@ static inline struct cep_directory_config *file_config(apr_pool_t *pool, const c
     return config;
 }
 
+/* The plan that a <CEPDirectory> without more words has. */
+static inline struct cep_refresh_plan plan_for(const struct cep_directory_config *config)
+{
+    struct cep_refresh_plan plan = {.directory = config,
+                                    .interval = apr_time_from_sec(300),
+                                    .full_interval = apr_time_from_sec(6 * 3600),
+                                    .max_stale = apr_time_from_sec(24 * 3600)};
+
+    return plan;
+}
+
+/* One run on a directory. */
+static inline apr_status_t refresh_once(struct cep_refresh_result *result,
+                                        const struct cep_directory_config *config,
+                                        const struct cep_store *store, apr_pool_t *pool,
+                                        const char **error)
+{
+    struct cep_refresh_plan plan = plan_for(config);
+
+    memset(result, 0, sizeof(*result));
+    return cep_refresh_run(result, &plan, store, NULL, pool, error);
+}
+
 static inline const char *sample_path(apr_pool_t *pool)
 {
     const char *source = getenv("CEP_SRCDIR");

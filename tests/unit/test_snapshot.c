@@ -28,8 +28,8 @@ static int read_sample(void **state)
     if (apr_pool_create(&pool, NULL) != APR_SUCCESS)
         return -1;
     store = cep_store_make(pool, scratch_dir(pool), "corp");
-    if (cep_refresh_run(&result, file_config(pool, sample_path(pool)), NULL, store, NULL, pool,
-                        &error) != APR_SUCCESS) {
+    if (refresh_once(&result, file_config(pool, sample_path(pool)), store, pool, &error) !=
+        APR_SUCCESS) {
         print_error("%s\n", error);
         return -1;
     }
@@ -81,9 +81,9 @@ static void test_same_content_same_octets(void **state)
 
     (void)state;
     apr_sleep(2000);
-    assert_int_equal(cep_refresh_run(&result, file_config(pool, sample_path(pool)), NULL, store,
-                                     NULL, pool, &error),
-                     APR_SUCCESS);
+    assert_int_equal(
+        refresh_once(&result, file_config(pool, sample_path(pool)), store, pool, &error),
+        APR_SUCCESS);
     second = cep_reader_acquire(cep_reader_make(pool, store, NULL), pool, &confirmed);
     assert_non_null(second);
     assert_memory_equal(cep_snapshot_digest(first), cep_snapshot_digest(second), CEP_DIGEST_LENGTH);

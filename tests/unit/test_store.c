@@ -48,7 +48,7 @@ static struct cep_refresh_result refresh(struct cep_directory_config *config,
     apr_status_t rv;
 
     assert_int_equal(apr_pool_create(&run, pool), APR_SUCCESS);
-    rv = cep_refresh_run(&result, config, NULL, store, NULL, run, &error);
+    rv = refresh_once(&result, config, store, run, &error);
     if (rv != APR_SUCCESS)
         fail_msg("%s", error);
     apr_pool_destroy(run);
@@ -133,8 +133,7 @@ static void test_failed_refresh_leaves_old(void **state)
     refresh(config, store);
     assert_int_equal(stat(store->path, &before), 0);
     assert_int_equal(truncate(path, 700), 0);
-    assert_int_not_equal(cep_refresh_run(&result, config, NULL, store, NULL, pool, &error),
-                         APR_SUCCESS);
+    assert_int_not_equal(refresh_once(&result, config, store, pool, &error), APR_SUCCESS);
     assert_non_null(error);
     assert_int_equal(stat(store->path, &after), 0);
     assert_true(before.st_ino == after.st_ino);
@@ -354,8 +353,7 @@ static void test_missing_container(void **state)
     (void)state;
     fputs("dn: CN=Configuration,DC=x,DC=y\nobjectClass: configuration\ncn: Configuration\n", file);
     fclose(file);
-    assert_int_equal(cep_refresh_run(&result, config, NULL, store, NULL, pool, &error),
-                     APR_NOTFOUND);
+    assert_int_equal(refresh_once(&result, config, store, pool, &error), APR_NOTFOUND);
     assert_non_null(strstr(error, "CN=Certificate Templates,CN=Public Key Services"));
 }
 
