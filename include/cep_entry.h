@@ -34,6 +34,13 @@ struct cep_entry *cep_entry_make(apr_pool_t *pool, const char *dn);
 void cep_entry_add(struct cep_entry *entry, apr_pool_t *pool, const char *name, const void *data,
                    apr_size_t len);
 
+/*
+ * The same without copies: name, which has no options, and value's octets must live as long as the
+ * entry does.
+ */
+void cep_entry_refer(struct cep_entry *entry, apr_pool_t *pool, const char *name,
+                     struct cep_value value);
+
 /* The attribute of that name, without regard to case, or NULL. */
 const struct cep_attribute *cep_entry_attribute(const struct cep_entry *entry, const char *name);
 

@@ -31,26 +31,40 @@ static struct cep_attribute *find_attribute(const struct cep_entry *entry, const
     return NULL;
 }
 
+/* name, length octets of it, and value are referred to. */
+static void add(struct cep_entry *entry, apr_pool_t *pool, const char *name, size_t length,
+                struct cep_value value)
+{
+    struct cep_attribute *attribute = find_attribute(entry, name, length);
+
+    if (!attribute) {
+        attribute = apr_array_push(entry->attributes);
+        attribute->name = name;
+        attribute->values = apr_array_make(pool, 1, sizeof(struct cep_value));
+    }
+    APR_ARRAY_PUSH(attribute->values, struct cep_value) = value;
+}
+
 void cep_entry_add(struct cep_entry *entry, apr_pool_t *pool, const char *name, const void *data,
                    apr_size_t len)
 {
     size_t length = strcspn(name, ";");
-    struct cep_attribute *attribute = find_attribute(entry, name, length);
-    struct cep_value *value;
-    unsigned char *copy;
+    struct cep_value value = {NULL, len};
+    unsigned char *copy = apr_palloc(pool, len + 1);
 
-    if (!attribute) {
-        attribute = apr_array_push(entry->attributes);
-        attribute->name = apr_pstrmemdup(pool, name, length);
-        attribute->values = apr_array_make(pool, 1, sizeof(struct cep_value));
-    }
-    copy = apr_palloc(pool, len + 1);
+    if (!find_attribute(entry, name, length))
+        name = apr_pstrmemdup(pool, name, length);
     if (len)
         memcpy(copy, data, len);
     copy[len] = 0;
-    value = apr_array_push(attribute->values);
-    value->data = copy;
-    value->len = len;
+    value.data = copy;
+    add(entry, pool, name, length, value);
+}
+
+void cep_entry_refer(struct cep_entry *entry, apr_pool_t *pool, const char *name,
+                     struct cep_value value)
+{
+    add(entry, pool, name, strlen(name), value);
 }
 
 const struct cep_attribute *cep_entry_attribute(const struct cep_entry *entry, const char *name)

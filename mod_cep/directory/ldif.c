@@ -242,7 +242,8 @@ static apr_status_t begin_record(struct parser *parser, const char *value, apr_s
 
 static apr_status_t continue_record(struct parser *parser, const char *value, apr_size_t length)
 {
-    const char *name = parser->logical;
+    struct cep_value octets = {(const unsigned char *)value, length};
+    char *name = parser->logical;
 
     if (strcasecmp(name, "dn") == 0)
         return refuse(parser, parser->logical_line,
@@ -254,7 +255,8 @@ static apr_status_t continue_record(struct parser *parser, const char *value, ap
     if (is_partial_range(name))
         return refuse(parser, parser->logical_line,
                       "holds only a part of the values (\";range=\"); export all of them");
-    cep_entry_add(parser->open->entry, parser->pool, name, value, length);
+    name[strcspn(name, ";")] = 0;
+    cep_entry_refer(parser->open->entry, parser->pool, name, octets);
     return APR_SUCCESS;
 }
 
@@ -315,18 +317,12 @@ apr_status_t cep_ldif_parse(apr_array_header_t **entries, const char *name, char
 apr_status_t cep_ldif_read(apr_array_header_t **entries, const char *path, apr_pool_t *pool,
                            const char **error)
 {
-    apr_pool_t *scratch;
     apr_status_t status;
     apr_size_t length;
-    const char *why;
     char *text;
 
-    apr_pool_create(&scratch, pool);
-    status = cep_read_file(path, CEP_LDIF_MAX_FILE, &text, &length, scratch, &why);
+    status = cep_read_file(path, CEP_LDIF_MAX_FILE, &text, &length, pool, error);
     if (status == APR_SUCCESS)
         status = cep_ldif_parse(entries, path, text, length, pool, error);
-    else
-        *error = apr_pstrdup(pool, why);
-    apr_pool_destroy(scratch);
     return status;
 }

@@ -14,8 +14,8 @@ struct cep_ldif_entry {
 
 /*
  * Parse length octets of LDIF; text is changed in place and text[length] must be writable. name
- * stands before the line number in errors. *entries: struct cep_ldif_entry in the file's order,
- * copied into pool.
+ * stands before the line number in errors. *entries: struct cep_ldif_entry in the file's order;
+ * they refer to the text, which must live as long as pool, where the rest of them is.
  */
 apr_status_t cep_ldif_parse(apr_array_header_t **entries, const char *name, char *text,
                             apr_size_t length, apr_pool_t *pool, const char **error);

@@ -34,6 +34,12 @@ static int teardown(void **state)
     return 0;
 }
 
+static apr_status_t free_text(void *text)
+{
+    free(text);
+    return APR_SUCCESS;
+}
+
 /* Parse a copy on the heap, so that a sanitizer sees every octet read beyond it. */
 static apr_status_t parse(apr_array_header_t **entries, const char *text, size_t length,
                           const char **error)
@@ -44,7 +50,7 @@ static apr_status_t parse(apr_array_header_t **entries, const char *text, size_t
     memcpy(copy, text, length);
     *error = NULL;
     status = cep_ldif_parse(entries, "f.ldif", copy, length, pool, error);
-    free(copy);
+    apr_pool_cleanup_register(pool, copy, free_text, apr_pool_cleanup_null);
     return status;
 }
 
