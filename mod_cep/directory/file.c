@@ -97,14 +97,15 @@ static struct cep_value value_key(int number, const struct cep_value *value, apr
 }
 
 static void index_value(struct file_source *source, int number, const struct cep_value *value,
-                        struct cep_ldif_entry *entry)
+                        struct cep_ldif_entry *entry, apr_pool_t *scratch)
 {
-    struct cep_value key = value_key(number, value, source->pool);
+    struct cep_value key = value_key(number, value, scratch);
     apr_array_header_t *list = apr_hash_get(source->by_value, key.data, (apr_ssize_t)key.len);
 
     if (!list) {
         list = apr_array_make(source->pool, 1, sizeof(struct cep_ldif_entry *));
-        apr_hash_set(source->by_value, key.data, (apr_ssize_t)key.len, list);
+        apr_hash_set(source->by_value, apr_pmemdup(source->pool, key.data, key.len),
+                     (apr_ssize_t)key.len, list);
     }
     /* One entry may hold a value in two spellings. */
     if (!list->nelts || APR_ARRAY_IDX(list, list->nelts - 1, struct cep_ldif_entry *) != entry)
@@ -125,18 +126,22 @@ static void index_entry(struct file_source *source, struct cep_ldif_entry *entry
 
 static void index_attribute(struct file_source *source, int number)
 {
+    apr_pool_t *scratch;
     int i, n;
 
     if (source->indexed & 1u << number)
         return;
     source->indexed |= 1u << number;
+    apr_pool_create(&scratch, source->pool);
     for (i = 0; i < source->entries->nelts; i++) {
         struct cep_ldif_entry *entry = &APR_ARRAY_IDX(source->entries, i, struct cep_ldif_entry);
         const struct cep_attribute *attribute = cep_entry_attribute(entry->entry, indexed[number]);
 
         for (n = 0; n < cep_attribute_count(attribute); n++)
-            index_value(source, number, cep_attribute_value(attribute, n), entry);
+            index_value(source, number, cep_attribute_value(attribute, n), entry, scratch);
+        apr_pool_clear(scratch);
     }
+    apr_pool_destroy(scratch);
 }
 
 static apr_status_t file_open(void **result, const struct cep_directory_config *config,

@@ -25,8 +25,10 @@ struct parser {
     unsigned logical_line;
 
     apr_array_header_t *entries;
-    apr_hash_t *by_dn;           /* canonical DN to struct cep_ldif_entry *, for duplicates */
-    struct cep_ldif_entry *open; /* the record that is being read */
+    apr_hash_t *by_dn;              /* canonical DN to struct cep_ldif_entry *, for duplicates */
+    struct cep_ldif_entry *open;    /* the record that is being read */
+    apr_array_header_t *attributes; /* of that record; it gets a copy without spare room */
+    apr_pool_t *scratch;
 };
 
 static apr_status_t refuse(struct parser *parser, unsigned line, const char *what)
@@ -196,9 +198,11 @@ static apr_status_t open_record(struct parser *parser, const char *dn, apr_size_
 
     if (!cep_value_is_text(&value))
         return refuse(parser, line, "has a DN that is not UTF-8; save the file as UTF-8");
-    canonical = cep_dn_normalize(dn, parser->pool);
+    apr_pool_clear(parser->scratch);
+    canonical = cep_dn_normalize(dn, parser->scratch);
     if (!canonical)
         return refuse(parser, line, "has a malformed DN; write it as RFC 4514 says");
+    canonical = apr_pstrdup(parser->pool, canonical);
     other = apr_hash_get(parser->by_dn, canonical, APR_HASH_KEY_STRING);
     if (other)
         return refuse(parser, line,
@@ -211,13 +215,23 @@ static apr_status_t open_record(struct parser *parser, const char *dn, apr_size_
                                    "is one entry more than the %d allowed; export fewer",
                                    CEP_DIRECTORY_MAX_ENTRIES));
     record = apr_palloc(parser->pool, sizeof(*record));
-    record->entry = cep_entry_make(parser->pool, dn);
+    record->entry = apr_palloc(parser->pool, sizeof(*record->entry));
+    record->entry->dn = dn;
+    record->entry->attributes = parser->attributes;
+    apr_array_clear(parser->attributes);
     record->dn = canonical;
     record->line = line;
     apr_hash_set(parser->by_dn, canonical, APR_HASH_KEY_STRING, record);
     APR_ARRAY_PUSH(parser->entries, struct cep_ldif_entry) = *record;
     parser->open = record;
     return APR_SUCCESS;
+}
+
+static void close_record(struct parser *parser)
+{
+    if (parser->open)
+        parser->open->entry->attributes = apr_array_copy(parser->pool, parser->attributes);
+    parser->open = NULL;
 }
 
 /* The first line of a record. */
@@ -267,7 +281,7 @@ static apr_status_t take_line(struct parser *parser)
     char *value;
 
     if (only_blanks(parser->logical, parser->logical_length)) {
-        parser->open = NULL;
+        close_record(parser);
         return APR_SUCCESS;
     }
     if (parser->logical[0] == '#')
@@ -302,6 +316,8 @@ apr_status_t cep_ldif_parse(apr_array_header_t **entries, const char *name, char
     parser.error = error;
     parser.entries = apr_array_make(pool, 64, sizeof(struct cep_ldif_entry));
     parser.by_dn = apr_hash_make(pool);
+    parser.attributes = apr_array_make(pool, 64, sizeof(struct cep_attribute));
+    apr_pool_create(&parser.scratch, pool);
     if (nul)
         return refuse(&parser, line_of(text, nul),
                       "holds a NUL octet; save the file as UTF-8 (not UTF-16), "
@@ -310,6 +326,8 @@ apr_status_t cep_ldif_parse(apr_array_header_t **entries, const char *name, char
         parser.at = 3; /* a byte order mark, as Windows' editors leave it */
     while (status == APR_SUCCESS && next_logical(&parser))
         status = take_line(&parser);
+    close_record(&parser);
+    apr_pool_destroy(parser.scratch);
     *entries = parser.entries;
     return status;
 }
