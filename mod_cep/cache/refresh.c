@@ -400,6 +400,7 @@ apr_status_t cep_refresh_run(struct cep_refresh_result *result, const struct cep
 
     memset(result, 0, sizeof(*result));
     result->next = WAIT_BUSY;
+    result->failures = failures;
     run.error = error;
     run.result = result;
     rv = cep_store_lock(store, pool, error);

@@ -38,7 +38,7 @@ static const struct cep_snapshot *current_policy(request_rec *r, const struct ce
         return NULL;
     }
     if (apr_time_now() - confirmed > source->max_stale) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                       "CEP0605: the policy of directory %s was last confirmed %" APR_TIME_T_FMT
                       " seconds ago, longer than CEPMaxStale allows; see why its refresh fails "
                       "(CEP0501)",

@@ -103,6 +103,8 @@ WRONG = [
     ("interval that overflows", [section("CEPRefreshInterval 99999999999999999999d"), LOCATION],
      "a time such as"),
     ("timeout of nothing", [section("CEPTimeout 0"), LOCATION], "a time such as"),
+    ("no full refresh", [section("CEPFullRefresh 0"), LOCATION], "CEPFullRefresh 0"),
+    ("full refresh beyond a week", [section("CEPFullRefresh 8d"), LOCATION], "CEPFullRefresh 8d"),
     ("stale before refreshed", [section("CEPRefreshInterval 1h", "CEPMaxStale 5m"), LOCATION],
      "CEPMaxStale is shorter than CEPRefreshInterval"),
     ("StartTLS maybe", [section("CEPStartTLS maybe"), LOCATION], "On or Off"),
@@ -213,7 +215,7 @@ RIGHT = [
     ("two directories", [directory(FILE), directory(LDAP, name="other"), LOCATION]),
     ("several servers", [directory(LDAP, "ldaps://dc2.corp.example:3269", extra=(
         "CEPTimeout 500ms",)), LOCATION]),
-    ("limits", [section("CEPRefreshInterval 1", "CEPMaxStale 365d", "CEPTimeout 100ms"),
+    ("limits", [section("CEPRefreshInterval 1", "CEPFullRefresh 7d", "CEPMaxStale 365d", "CEPTimeout 100ms"),
                 location_section(extra=("CEPNextUpdate 8760", "CEPMaxRequestBody 1048576"))]),
     ("domains", [directory("ldap:///DC=corp,DC=example", "ldaps:///dc=corp%2cdc=example", extra=(
         "CEPSite " + "a" * 63,)), LOCATION]),

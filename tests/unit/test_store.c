@@ -301,6 +301,35 @@ static void test_age_is_last_confirmation(void **state)
     assert_in_range(apr_time_sec(apr_time_now() - confirmed), 3599, 3660);
 }
 
+/* With the counter in shared memory nobody waits a second. */
+static void test_counter_shows_at_once(void **state)
+{
+    const char *dir = scratch_dir(pool), *path = copy_sample(dir);
+    struct cep_directory_config *config = file_config(pool, path);
+    struct cep_store *store = cep_store_make(pool, dir, "corp");
+    const struct cep_snapshot *first, *second;
+    apr_uint32_t published = APR_UINT32_MAX; /* it may well wrap */
+    struct cep_reader *reader;
+    apr_time_t confirmed;
+    FILE *file;
+
+    (void)state;
+    store->published = &published;
+    reader = cep_reader_make(pool, store, NULL);
+    refresh(config, store);
+    assert_int_equal(published, 0);
+    first = cep_reader_acquire(reader, pool, &confirmed);
+    assert_non_null(first);
+    file = fopen(path, "a");
+    fputs("\ndn: CN=Broken,CN=Certificate Templates,CN=Public Key Services,CN=Services,"
+          "CN=Configuration,DC=corp,DC=example\nobjectClass: pKICertificateTemplate\n",
+          file);
+    fclose(file);
+    assert_int_equal(refresh(config, store).changed, 1);
+    second = cep_reader_acquire(reader, pool, &confirmed);
+    assert_ptr_not_equal(first, second);
+}
+
 struct first_look {
     struct cep_reader *reader;
     apr_uint32_t *empty;
@@ -373,6 +402,7 @@ int main(void)
         TEST(test_publish_cleans_up),
         TEST(test_age_is_last_confirmation),
         TEST(test_all_first_threads_see_the_policy),
+        TEST(test_counter_shows_at_once),
         TEST(test_missing_container),
     };
 
