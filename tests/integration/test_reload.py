@@ -148,14 +148,17 @@ class Load:
 
 @pytest.mark.parametrize("mpm", MPMS)
 def test_graceful_restart_under_load(make_httpd, mpm):
+    """CEP_RESTARTS: how many, for a long run."""
     server = start_sample(make_httpd(mpm))
     with Load(server) as load:
-        for _ in range(3):
+        for _ in range(int(os.environ.get("CEP_RESTARTS", 3))):
             time.sleep(0.5)
             server.reload()
         time.sleep(0.5)
     assert load.wrong == []
     assert load.count > 20
+    server.write("policy.ldif", ldif.dump(renamed("After the restarts")))
+    wait_for_name(server, "After the restarts", timeout=15)
 
 
 def test_change_under_load(make_httpd):
