@@ -1,10 +1,13 @@
 /* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Who refreshes. mod_watchdog runs one thread per directory in one child of a generation; the
- * store's lock keeps the two generations of a graceful restart apart, and the old one leaves the
- * work to the new one, whose configuration counts. The child may die at any instruction: what the
- * next one has to know is in the store's record (cache/record.c).
+ * Who refreshes. mod_watchdog runs one thread per directory in each child; when a run is due, the
+ * child that gets the store's lock does it, rather the one that did the last. When that has died,
+ * the kernel has taken its lock away, and the next one goes on at once. (One of mod_watchdog's
+ * singletons would rest for 10 seconds first, and anew when it is ended meanwhile, as prefork does
+ * with children that it has too many of.) The lock keeps the two generations of a graceful restart
+ * apart, too; the old one leaves the work to the new one, whose configuration counts. What the next
+ * run has to know is in the store's record (cache/record.c).
  */
 
 #include "cep_server.h"
@@ -22,6 +25,9 @@
 
 /* How often the watchdog asks whether a run is due. */
 #define TICK (2 * AP_WD_TM_SLICE)
+
+/* How long the others leave a run that is due to the process that did the last. */
+#define COURTESY apr_time_from_msec(600)
 
 /* Memory of one run that is kept for the next. */
 #define KEEP_MEMORY (1024 * 1024)
@@ -46,10 +52,11 @@ enum told {
  * file too often; no more.
  */
 struct shared {
-    apr_uint32_t published;  /* counts: cep_store.h */
-    apr_uint32_t told;       /* enum told */
-    apr_uint32_t findings;   /* 1: those of the policy in force are in the log */
-    apr_uint32_t unrecorded; /* 1: it is in the log that the state cannot be kept */
+    apr_uint32_t published;         /* counts: cep_store.h */
+    apr_uint32_t told;              /* enum told */
+    apr_uint32_t findings;          /* 1: those of the policy in force are in the log */
+    apr_uint32_t unrecorded;        /* 1: it is in the log that the state cannot be kept */
+    volatile apr_uint64_t next_run; /* cep_monotonic(), which is one clock for all; 0: at once */
 };
 
 /* The refresh of one directory, in the process that runs it. */
@@ -58,7 +65,8 @@ struct cep_drive {
     struct cep_refresh_plan plan;
     struct shared *shared;
     struct cep_refresh_result last;
-    apr_time_t next_run;   /* cep_monotonic() */
+    apr_time_t not_before; /* cep_monotonic(): somebody else is at work */
+    int mine;              /* the last run that this process knows of was its own */
     apr_uint32_t running;  /* atomic: a run is under way */
     apr_uint32_t stopping; /* atomic: the child ends, start nothing and say nothing */
 };
@@ -163,7 +171,10 @@ static void run(struct cep_drive *drive)
         else if (rv != APR_EBUSY)
             after_failure(drive, error);
         after_record(drive);
-        drive->next_run = cep_monotonic() + drive->last.next;
+        drive->mine = rv != APR_EBUSY;
+        drive->not_before = cep_monotonic() + drive->last.next;
+        if (drive->mine)
+            apr_atomic_set64(&drive->shared->next_run, (apr_uint64_t)drive->not_before);
     }
     if (pool)
         apr_pool_destroy(pool);
@@ -178,15 +189,24 @@ static int is_retired(void)
            ap_scoreboard_image->global->running_generation != mine;
 }
 
+static int is_due(const struct cep_drive *drive)
+{
+    apr_time_t now = cep_monotonic();
+    apr_time_t next = (apr_time_t)apr_atomic_read64(&drive->shared->next_run);
+
+    if (next > now + drive->plan.interval) /* no run sets this */
+        next = now;
+    if (next > 0 && !drive->mine)
+        next += COURTESY;
+    return now >= next && now >= drive->not_before && !is_retired();
+}
+
 static apr_status_t on_tick(int state, void *data, apr_pool_t *scratch)
 {
     struct cep_drive *drive = data;
 
     (void)scratch;
-    /* STARTING may come before this module's own child_init: everything is made here. */
-    if (state == AP_WATCHDOG_STATE_STARTING)
-        drive->next_run = 0;
-    if (state == AP_WATCHDOG_STATE_STOPPING || cep_monotonic() < drive->next_run || is_retired())
+    if (state == AP_WATCHDOG_STATE_STOPPING || !is_due(drive))
         return APR_SUCCESS;
     apr_atomic_set32(&drive->running, 1);
     if (!apr_atomic_read32(&drive->stopping))
@@ -237,7 +257,7 @@ static apr_status_t start_watchdog(struct cep_source *source, struct shared *sha
     drive->plan.max_stale = source->max_stale;
     source->drive = drive;
     /* One per directory: a dead one must not slow the others. */
-    rv = get_watchdog(&watchdog, apr_pstrcat(pconf, "_cep_", source->name, "_", NULL), 0, 1, pconf);
+    rv = get_watchdog(&watchdog, apr_pstrcat(pconf, "_cep_", source->name, "_", NULL), 0, 0, pconf);
     if (rv == APR_SUCCESS)
         rv = register_callback(watchdog, TICK, drive, on_tick);
     return rv;
