@@ -21,8 +21,8 @@ struct run {
     apr_pool_t *pool;
     const char **error;
     struct cep_refresh_result *result;
-    struct cep_record before; /* what the last run left */
-    struct cep_mark mark;     /* what this one will leave */
+    struct cep_saved_state before; /* what the last run left */
+    struct cep_mark mark;          /* what this one will leave */
     apr_time_t now;
     const char *in_force; /* digest of the snapshot in force, or NULL */
     apr_time_t confirmed; /* its age */
@@ -350,7 +350,7 @@ static apr_status_t run_file(struct run *run, const char *path)
 /* Set the next run's time and leave the outcome for it, and for whoever wants to know. */
 static void record(struct run *run, apr_status_t rv)
 {
-    struct cep_record after = run->before;
+    struct cep_saved_state after = run->before;
     struct cep_refresh_state *state = &after.state;
     struct cep_refresh_result *result = run->result;
     const char *error = NULL;
@@ -384,7 +384,7 @@ static void record(struct run *run, apr_status_t rv)
     result->next = cep_schedule_next(run->plan, state->failures, serving, state->last_attempt,
                                      after.mark.expires, random);
     state->next_attempt = state->last_attempt + result->next;
-    if (cep_record_write(&after, run->store, run->pool, &error) != APR_SUCCESS)
+    if (cep_state_save(&after, run->store, run->pool, &error) != APR_SUCCESS)
         result->record_error = error;
 }
 
@@ -407,7 +407,7 @@ apr_status_t cep_refresh_run(struct cep_refresh_result *result, const struct cep
     if (rv == APR_EBUSY)
         return rv;
     run.now = apr_time_now();
-    cep_record_read(&run.before, store, pool);
+    cep_state_load(&run.before, store, pool);
     /* Where nothing can be recorded, the caller's count is all there is. */
     if (run.before.state.failures < failures)
         run.before.state.failures = failures;

@@ -62,19 +62,19 @@ const char *cep_stamps_attribute(const struct cep_stamps *stamps);
 apr_status_t cep_stamps_ask(struct cep_stamps *stamps, struct cep_directory *directory,
                             apr_interval_time_t limit, apr_pool_t *pool, const char **error);
 
-/* ---- record.c: the file beside the snapshot ---- */
+/* ---- state.c: the file beside the snapshot ---- */
 
-struct cep_record {
+struct cep_saved_state {
     struct cep_refresh_state state;
     struct cep_mark mark;
 };
 
 /* All zeros, and a status, when there is no record that can be used. */
-apr_status_t cep_record_read(struct cep_record *record, const struct cep_store *store,
-                             apr_pool_t *pool);
+apr_status_t cep_state_load(struct cep_saved_state *record, const struct cep_store *store,
+                            apr_pool_t *pool);
 /* The store's lock must be held. */
-apr_status_t cep_record_write(const struct cep_record *record, const struct cep_store *store,
-                              apr_pool_t *pool, const char **error);
+apr_status_t cep_state_save(const struct cep_saved_state *record, const struct cep_store *store,
+                            apr_pool_t *pool, const char **error);
 
 /* ---- schedule.c: when to run again ---- */
 

@@ -7,7 +7,7 @@
  * singletons would rest for 10 seconds first, and anew when it is ended meanwhile, as prefork does
  * with children that it has too many of.) The lock keeps the two generations of a graceful restart
  * apart, too; the old one leaves the work to the new one, whose configuration counts. What the next
- * run has to know is in the store's record (cache/record.c).
+ * run has to know is in the store's record (cache/state.c).
  */
 
 #include "cep_server.h"

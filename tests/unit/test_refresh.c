@@ -76,9 +76,9 @@ static void test_wait_for_what_time_changes(void **state)
 
 /* ---- record ---- */
 
-static struct cep_record sample_record(void)
+static struct cep_saved_state sample_record(void)
 {
-    struct cep_record record = {
+    struct cep_saved_state record = {
         .state = {.last_attempt = 1,
                   .last_success = 2,
                   .failures = APR_UINT32_MAX,
@@ -99,14 +99,14 @@ static struct cep_record sample_record(void)
 static void test_record_is_read_back(void **state)
 {
     struct cep_store *store = cep_store_make(pool, scratch_dir(pool), "corp");
-    struct cep_record record = sample_record(), back;
+    struct cep_saved_state record = sample_record(), back;
     struct cep_refresh_state seen;
     const char *error;
 
     (void)state;
-    assert_int_equal(cep_record_read(&back, store, pool), APR_ENOENT);
-    assert_int_equal(cep_record_write(&record, store, pool, &error), APR_SUCCESS);
-    assert_int_equal(cep_record_read(&back, store, pool), APR_SUCCESS);
+    assert_int_equal(cep_state_load(&back, store, pool), APR_ENOENT);
+    assert_int_equal(cep_state_save(&record, store, pool, &error), APR_SUCCESS);
+    assert_int_equal(cep_state_load(&back, store, pool), APR_SUCCESS);
     assert_int_equal(back.state.last_attempt, 1);
     assert_int_equal(back.state.last_success, 2);
     assert_int_equal(back.state.last_full, 0);
@@ -135,7 +135,7 @@ static void write_text(const char *path, const char *text, apr_size_t length)
 static void test_damaged_record_is_none(void **state)
 {
     struct cep_store *store = cep_store_make(pool, scratch_dir(pool), "corp");
-    struct cep_record record = sample_record(), back, zeros;
+    struct cep_saved_state record = sample_record(), back, zeros;
     const char *error;
     char text[4096];
     apr_size_t length;
@@ -143,7 +143,7 @@ static void test_damaged_record_is_none(void **state)
 
     (void)state;
     memset(&zeros, 0, sizeof(zeros));
-    assert_int_equal(cep_record_write(&record, store, pool, &error), APR_SUCCESS);
+    assert_int_equal(cep_state_save(&record, store, pool, &error), APR_SUCCESS);
     file = fopen(store->state_path, "r");
     length = fread(text, 1, sizeof(text), file);
     fclose(file);
@@ -152,15 +152,15 @@ static void test_damaged_record_is_none(void **state)
         text[i] ^= 1;
         write_text(store->state_path, text, length);
         text[i] ^= 1;
-        assert_int_not_equal(cep_record_read(&back, store, pool), APR_SUCCESS);
+        assert_int_not_equal(cep_state_load(&back, store, pool), APR_SUCCESS);
         assert_memory_equal(&back, &zeros, sizeof(back));
         write_text(store->state_path, text, i);
-        assert_int_not_equal(cep_record_read(&back, store, pool), APR_SUCCESS);
+        assert_int_not_equal(cep_state_load(&back, store, pool), APR_SUCCESS);
     }
     write_text(store->state_path, text, length);
-    assert_int_equal(cep_record_read(&back, store, pool), APR_SUCCESS);
+    assert_int_equal(cep_state_load(&back, store, pool), APR_SUCCESS);
     assert_int_equal(chmod(store->state_path, 0666), 0);
-    assert_int_equal(cep_record_read(&back, store, pool), APR_EGENERAL);
+    assert_int_equal(cep_state_load(&back, store, pool), APR_EGENERAL);
 }
 
 /* ---- runs on a file ---- */
@@ -222,7 +222,7 @@ static void test_only_what_changed_is_read(void **state)
     const char *aside = apr_pstrcat(pool, world.dir, "/aside", NULL);
     struct cep_configured_uri uri = {"CA", {CEP_AUTH_KERBEROS, "https://x/", 1, 0, 0}};
     apr_array_header_t *uris = apr_array_make(pool, 1, sizeof(uri));
-    struct cep_record record;
+    struct cep_saved_state record;
     const char *error;
 
     (void)state;
@@ -242,19 +242,19 @@ static void test_only_what_changed_is_read(void **state)
     /* the snapshot is lost, or another one than the mark is of */
     assert_int_equal(unlink(world.store->path), 0);
     expect(&world, 1, 1, "no snapshot");
-    cep_record_read(&record, world.store, pool);
+    cep_state_load(&record, world.store, pool);
     record.mark.snapshot = "0123";
-    assert_int_equal(cep_record_write(&record, world.store, pool, &error), APR_SUCCESS);
+    assert_int_equal(cep_state_save(&record, world.store, pool, &error), APR_SUCCESS);
     expect(&world, 1, 0, "not known what");
     /* a CA certificate has expired meanwhile, the clock was set back, it is time */
-    cep_record_read(&record, world.store, pool);
+    cep_state_load(&record, world.store, pool);
     record.mark.expires = apr_time_now() - 1;
-    assert_int_equal(cep_record_write(&record, world.store, pool, &error), APR_SUCCESS);
+    assert_int_equal(cep_state_save(&record, world.store, pool, &error), APR_SUCCESS);
     expect(&world, 1, 0, "CA certificate");
-    cep_record_read(&record, world.store, pool);
+    cep_state_load(&record, world.store, pool);
     assert_true(record.mark.expires > apr_time_now());
     record.state.last_full = apr_time_now() + apr_time_from_sec(100);
-    assert_int_equal(cep_record_write(&record, world.store, pool, &error), APR_SUCCESS);
+    assert_int_equal(cep_state_save(&record, world.store, pool, &error), APR_SUCCESS);
     expect(&world, 1, 0, "time for a full");
     world.plan.full_interval = 1;
     expect(&world, 1, 0, "time for a full");

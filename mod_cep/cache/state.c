@@ -31,25 +31,25 @@ static const struct {
     enum kind kind;
     size_t offset;
 } fields[] = {
-    {"last-attempt", TIME, offsetof(struct cep_record, state.last_attempt)},
-    {"last-success", TIME, offsetof(struct cep_record, state.last_success)},
-    {"last-full", TIME, offsetof(struct cep_record, state.last_full)},
-    {"last-change", TIME, offsetof(struct cep_record, state.last_change)},
-    {"next-attempt", TIME, offsetof(struct cep_record, state.next_attempt)},
-    {"failing-since", TIME, offsetof(struct cep_record, state.failing_since)},
-    {"failures", NUMBER, offsetof(struct cep_record, state.failures)},
-    {"error", TEXT, offsetof(struct cep_record, state.error)},
-    {"source", TEXT, offsetof(struct cep_record, state.source)},
-    {"reason", TEXT, offsetof(struct cep_record, state.reason)},
-    {"templates", NUMBER, offsetof(struct cep_record, state.templates)},
-    {"cas", NUMBER, offsetof(struct cep_record, state.cas)},
-    {"findings", NUMBER, offsetof(struct cep_record, state.findings)},
-    {"mark-config", TEXT, offsetof(struct cep_record, mark.config)},
-    {"mark-snapshot", TEXT, offsetof(struct cep_record, mark.snapshot)},
-    {"mark-server", TEXT, offsetof(struct cep_record, mark.server)},
-    {"mark-position", TEXT, offsetof(struct cep_record, mark.position)},
-    {"mark-stamps", TEXT, offsetof(struct cep_record, mark.stamps)},
-    {"mark-expires", TIME, offsetof(struct cep_record, mark.expires)},
+    {"last-attempt", TIME, offsetof(struct cep_saved_state, state.last_attempt)},
+    {"last-success", TIME, offsetof(struct cep_saved_state, state.last_success)},
+    {"last-full", TIME, offsetof(struct cep_saved_state, state.last_full)},
+    {"last-change", TIME, offsetof(struct cep_saved_state, state.last_change)},
+    {"next-attempt", TIME, offsetof(struct cep_saved_state, state.next_attempt)},
+    {"failing-since", TIME, offsetof(struct cep_saved_state, state.failing_since)},
+    {"failures", NUMBER, offsetof(struct cep_saved_state, state.failures)},
+    {"error", TEXT, offsetof(struct cep_saved_state, state.error)},
+    {"source", TEXT, offsetof(struct cep_saved_state, state.source)},
+    {"reason", TEXT, offsetof(struct cep_saved_state, state.reason)},
+    {"templates", NUMBER, offsetof(struct cep_saved_state, state.templates)},
+    {"cas", NUMBER, offsetof(struct cep_saved_state, state.cas)},
+    {"findings", NUMBER, offsetof(struct cep_saved_state, state.findings)},
+    {"mark-config", TEXT, offsetof(struct cep_saved_state, mark.config)},
+    {"mark-snapshot", TEXT, offsetof(struct cep_saved_state, mark.snapshot)},
+    {"mark-server", TEXT, offsetof(struct cep_saved_state, mark.server)},
+    {"mark-position", TEXT, offsetof(struct cep_saved_state, mark.position)},
+    {"mark-stamps", TEXT, offsetof(struct cep_saved_state, mark.stamps)},
+    {"mark-expires", TIME, offsetof(struct cep_saved_state, mark.expires)},
 };
 #define FIELD_COUNT (sizeof(fields) / sizeof(fields[0]))
 
@@ -77,7 +77,7 @@ static const char *one_line(const char *text, apr_pool_t *pool)
 }
 
 /* The value of field i as text, or NULL when there is nothing to say. */
-static const char *show(const struct cep_record *record, size_t i, apr_pool_t *pool)
+static const char *show(const struct cep_saved_state *record, size_t i, apr_pool_t *pool)
 {
     const char *member = (const char *)record + fields[i].offset;
     apr_time_t time;
@@ -97,8 +97,8 @@ static const char *show(const struct cep_record *record, size_t i, apr_pool_t *p
     return text ? one_line(text, pool) : NULL;
 }
 
-apr_status_t cep_record_write(const struct cep_record *record, const struct cep_store *store,
-                              apr_pool_t *pool, const char **error)
+apr_status_t cep_state_save(const struct cep_saved_state *record, const struct cep_store *store,
+                            apr_pool_t *pool, const char **error)
 {
     const char *text = FIRST_LINE;
     struct cep_value content;
@@ -155,7 +155,7 @@ static int is_sound(char *text, apr_pool_t *pool)
     return 1;
 }
 
-static void take(struct cep_record *record, const char *name, const char *value)
+static void take(struct cep_saved_state *record, const char *name, const char *value)
 {
     for (size_t i = 0; i < FIELD_COUNT; i++) {
         char *member = (char *)record + fields[i].offset;
@@ -176,8 +176,8 @@ static void take(struct cep_record *record, const char *name, const char *value)
     }
 }
 
-apr_status_t cep_record_read(struct cep_record *record, const struct cep_store *store,
-                             apr_pool_t *pool)
+apr_status_t cep_state_load(struct cep_saved_state *record, const struct cep_store *store,
+                            apr_pool_t *pool)
 {
     apr_status_t rv;
     char *text = load(store, &rv, pool), *line, *state;
@@ -202,8 +202,8 @@ apr_status_t cep_record_read(struct cep_record *record, const struct cep_store *
 apr_status_t cep_refresh_state_read(struct cep_refresh_state *state, const struct cep_store *store,
                                     apr_pool_t *pool)
 {
-    struct cep_record record;
-    apr_status_t rv = cep_record_read(&record, store, pool);
+    struct cep_saved_state record;
+    apr_status_t rv = cep_state_load(&record, store, pool);
 
     *state = record.state;
     return rv;
