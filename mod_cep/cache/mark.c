@@ -84,6 +84,8 @@ static void put_directory(EVP_MD_CTX *digest, const struct cep_directory_config 
     /* Another account may see other entries. */
     put_number(digest, config->bind);
     put(digest, config->bind_dn);
+    put(digest, config->keytab);
+    put(digest, config->principal);
 }
 
 const char *cep_mark_config(const struct cep_refresh_plan *plan, apr_pool_t *pool)
