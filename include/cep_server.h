@@ -9,6 +9,7 @@
 #include "http_log.h"
 #include "util_filter.h"
 
+#include "cep_answer.h"
 #include "cep_caller.h"
 #include "cep_guesses.h"
 #include "cep_refresh.h"
@@ -52,6 +53,7 @@ struct cep_source {
     struct cep_drive *drive;     /* likewise */
     struct cep_reader *reader;   /* set in child_init */
     struct cep_callers *callers; /* set in child_init */
+    struct cep_answers *answers; /* set in child_init */
 };
 
 /* Server-wide; only the main server's is used. */
@@ -89,6 +91,8 @@ struct cep_dir_config {
     int auth_failures;                  /* 0: off */
     apr_interval_time_t auth_window;    /* set with auth_failures */
     apr_off_t max_body;
+    apr_interval_time_t freshness_margin;
+    const char *location; /* the section's own argument */
 };
 
 /* config.c */
@@ -147,6 +151,24 @@ apr_status_t cep_callers_find_certificate(struct cep_caller **caller, enum cep_t
                                           const struct cep_certificate *certificate,
                                           unsigned mappings, apr_pool_t *pool, const char **error);
 
+/*
+ * lookups.c: of several threads that ask for the same caller at once, one asks the directory and
+ * the others get its answer.
+ */
+struct cep_lookups;
+struct cep_lookup;
+struct cep_lookups *cep_lookups_make(apr_pool_t *pool);
+/* *first 1: this thread is to ask, and to end the look-up; 0: another one is at it. NULL: memory.
+ */
+struct cep_lookup *cep_lookup_join(struct cep_lookups *lookups, const char *key, int *first);
+/* What was found; caller, or NULL and error. Both are copied. */
+void cep_lookup_end(struct cep_lookups *lookups, struct cep_lookup *lookup, apr_status_t status,
+                    const struct cep_caller *caller, const char *error);
+/* Wait for it, for as long as limit: APR_TIMEUP. The caller and *error are in pool. */
+apr_status_t cep_lookup_await(struct cep_caller **caller, struct cep_lookups *lookups,
+                              struct cep_lookup *lookup, apr_interval_time_t limit,
+                              apr_pool_t *pool, const char **error);
+
 /* tokens.c */
 struct cep_tokens *cep_tokens_make(apr_pool_t *p);
 void cep_tokens_set_ttl(struct cep_tokens *tokens, apr_interval_time_t ttl);
@@ -155,6 +177,12 @@ const char *cep_tokens_configure(struct cep_tokens *tokens, const char *arg, apr
 int cep_tokens_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
 apr_status_t cep_tokens_start(struct cep_tokens *tokens, server_rec *s, apr_pool_t *pconf,
                               apr_pool_t *ptemp);
+/* Other records in the same cache, of at most 1 KiB, under an id that nobody else makes. */
+#define CEP_TOKEN_ID_LENGTH 32
+int cep_tokens_fetch(const struct cep_tokens *tokens, const unsigned char id[CEP_TOKEN_ID_LENGTH],
+                     unsigned char *octets, unsigned *length, apr_pool_t *pool);
+void cep_tokens_keep(const struct cep_tokens *tokens, const unsigned char id[CEP_TOKEN_ID_LENGTH],
+                     const struct cep_value *octets, apr_time_t until, apr_pool_t *pool);
 void cep_tokens_child_init(struct cep_tokens *tokens, apr_pool_t *pchild);
 
 /* What is kept about a user of a directory; *record in pool unless ABSENT. */
@@ -258,6 +286,7 @@ int cep_page_fixup(request_rec *r);              /* hook fixups */
 struct cep_record {
     const char *result; /* of an answer, fault or page; NULL: httpd's own, told by its status */
     const char *cache;  /* where the caller's SIDs come from; NULL: they were not needed */
+    const char *body;   /* where the answer's body comes from: cep_outcome_name(); or NULL */
     int templates, cas;
     apr_time_t begun; /* the message has been read */
     apr_time_t made;  /* the answer is made; 0: httpd's own */
@@ -265,7 +294,71 @@ struct cep_record {
 struct cep_record *cep_record_of(request_rec *r); /* made at first use */
 int cep_record_write(request_rec *r);             /* hook log_transaction */
 
+/* answer.c: one answer, ready to be sent */
+enum cep_outcome {
+    CEP_OUTCOME_HELD,   /* the body was at hand in this process */
+    CEP_OUTCOME_MAPPED, /* in the cache directory */
+    CEP_OUTCOME_MADE,   /* it had to be rendered */
+    CEP_OUTCOME_NOT_CHANGED
+};
+struct cep_finished {
+    enum cep_outcome outcome;
+    enum cep_coding coding;
+    struct cep_value opening;    /* the request's own part */
+    const struct cep_body *body; /* the class's, pinned by r's pool; NULL: not changed */
+    struct cep_value closing;
+    apr_uint64_t octets; /* of all three */
+};
+
+/* What was selected, and for whom. */
+struct cep_offer {
+    const struct cep_snapshot *snapshot;
+    const struct cep_selection *selection;
+    const struct cep_instance *instance;
+    const struct cep_request *request;
+    const char *language; /* NULL: default names */
+    const struct cep_caller *caller;
+    const struct cep_dir_config *conf;
+    const struct cep_source *source;
+};
+
+/* OK, or an HTTP status; the reason is logged. */
+int cep_answer_finish(struct cep_finished *finished, request_rec *r, const struct cep_offer *offer);
+
+/* "hit", "mapped", "made" or "not-changed", for the log. */
+const char *cep_outcome_name(enum cep_outcome outcome);
+
+/*
+ * freshness.c: since when a caller has been seeing what he sees now. [MS-XCEP] 3.1.4.1.3.23.
+ */
+struct cep_freshness {
+    const struct cep_tokens *tokens; /* NULL: nothing is known, and nothing is kept */
+    apr_time_t now;
+    apr_time_t last_update; /* not later than now */
+    apr_interval_time_t margin, keep;
+    unsigned char id[CEP_TOKEN_ID_LENGTH];
+    /* what was kept; since 0: nothing */
+    apr_time_t since, written_at;
+    unsigned char seen_class[CEP_DIGEST_LENGTH], seen_content[CEP_DIGEST_LENGTH];
+};
+
+/* Look up what is kept about the caller. Below, head is the answer's own, without RelatesTo. */
+void cep_freshness_open(struct cep_freshness *freshness, request_rec *r,
+                        const struct cep_offer *offer);
+/* 1 when the caller has what this class would get: no body is needed to know. */
+int cep_freshness_has_class(struct cep_freshness *freshness,
+                            const struct cep_answer_class *answer_class, const char *head,
+                            apr_pool_t *pool);
+/* Likewise by the body, of whatever class; and what he sees now is kept. */
+int cep_freshness_has_content(struct cep_freshness *freshness,
+                              const struct cep_answer_class *answer_class,
+                              const struct cep_body *body, const char *head, apr_pool_t *pool);
+
+/* negotiate.c: the coding that the client wants of those that there are */
+enum cep_coding cep_negotiate_coding(request_rec *r);
+
 /* response.c */
+int cep_send_finished(request_rec *r, const struct cep_finished *finished);
 int cep_send_body(request_rec *r, const struct cep_value *body);
 int cep_send_fault(request_rec *r, const struct cep_fault *fault, int retry_after_seconds);
 
@@ -300,6 +393,9 @@ apr_status_t cep_renewal_find_owner(struct cep_caller **caller, enum cep_token_a
                                     const struct cep_snapshot *snapshot,
                                     const struct cep_certificate *certificate, unsigned mappings,
                                     const char **error);
+/* storage.c: hooks map_to_storage and fixups */
+int cep_map_to_storage(request_rec *r);
+int cep_check_storage(request_rec *r);
 
 /* handler.c */
 int cep_handler(request_rec *r);

@@ -71,13 +71,4 @@ void cep_snapshot_select(struct cep_selection *selection, const struct cep_snaps
                          const struct cep_token *token, const struct cep_request *request,
                          const struct cep_view *view, apr_pool_t *pool);
 
-/*
- * The body of the answer for a selection, in pool. language: take the names of OIDs that the
- * directory has in it, or NULL for the default names.
- */
-struct cep_value cep_snapshot_answer(const struct cep_snapshot *snapshot,
-                                     const struct cep_selection *selection,
-                                     const struct cep_instance *instance, const char *relates_to,
-                                     const char *language, apr_pool_t *pool);
-
 #endif

@@ -24,6 +24,7 @@ struct cep_store {
     /* Counts what is published, in memory that all processes of a generation share; NULL: none.
      * With it readers know of a new snapshot at once, without it within a second. */
     volatile apr_uint32_t *published;
+    const char *answers_path; /* directory of finished answers: cep_answer.h */
 };
 
 /* The store of directory `name` (letters, digits, '-', '_', '.') in `cache_dir`. */

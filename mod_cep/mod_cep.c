@@ -46,6 +46,10 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_fixups(cep_page_fixup, NULL, NULL, APR_HOOK_REALLY_LAST);
     /* Access logs take the notes that it sets. */
     ap_hook_log_transaction(cep_record_write, NULL, NULL, APR_HOOK_FIRST);
+    /* Behind http_core's, which answers TRACE and OPTIONS *, and before core's, which walks. */
+    ap_hook_map_to_storage(cep_map_to_storage, NULL, NULL, APR_HOOK_LAST);
+    /* When all others have had their say about the handler. */
+    ap_hook_fixups(cep_check_storage, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_handler(cep_handler, NULL, NULL, APR_HOOK_MIDDLE);
 }
 

@@ -1,37 +1,35 @@
 /* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
 
-/* From a snapshot and a selection to the body of an answer. */
+/* From a selection to the body of an answer, and to the class of callers that share it. */
+
+#include "answer.h"
 
 #include <string.h>
 
+#include <openssl/evp.h>
+
 #include "image.h"
 
-/* Where the answer is written; with data NULL only its length is counted. */
-struct output {
-    unsigned char *data;
-    apr_size_t length;
-};
-
-static void put(struct output *out, const void *data, apr_size_t length)
+static void put(struct cep_answer_sink *out, const void *data, apr_size_t length)
 {
-    if (out->data)
-        memcpy(out->data + out->length, data, length);
-    out->length += length;
+    if (out->status == APR_SUCCESS)
+        out->status = out->write(out->baton, data, length);
 }
 
-static void put_ref(struct output *out, const struct cep_snapshot *snapshot, struct image_ref ref)
+static void put_ref(struct cep_answer_sink *out, const struct cep_snapshot *snapshot,
+                    struct image_ref ref)
 {
     put(out, image_at(snapshot, ref), ref.count);
 }
 
-static void put_piece(struct output *out, enum cep_xcep_piece piece)
+static void put_piece(struct cep_answer_sink *out, enum cep_xcep_piece piece)
 {
     struct cep_value value = cep_xcep_piece(piece);
 
     put(out, value.data, value.len);
 }
 
-static void put_fragment(struct output *out, const struct cep_snapshot *snapshot,
+static void put_fragment(struct cep_answer_sink *out, const struct cep_snapshot *snapshot,
                          struct image_fragment fragment, unsigned char marks)
 {
     put_ref(out, snapshot, fragment.head);
@@ -42,7 +40,7 @@ static void put_fragment(struct output *out, const struct cep_snapshot *snapshot
     put_ref(out, snapshot, fragment.tail);
 }
 
-static void put_policies(struct output *out, const struct cep_snapshot *s,
+static void put_policies(struct cep_answer_sink *out, const struct cep_snapshot *s,
                          const struct cep_selection *selection)
 {
     if (selection->policy_count == 0) {
@@ -58,7 +56,7 @@ static void put_policies(struct output *out, const struct cep_snapshot *s,
     put_piece(out, CEP_PIECE_POLICIES_CLOSE);
 }
 
-static void put_cas(struct output *out, const struct cep_snapshot *s,
+static void put_cas(struct cep_answer_sink *out, const struct cep_snapshot *s,
                     const struct cep_selection *selection)
 {
     if (selection->ca_count == 0) {
@@ -73,26 +71,38 @@ static void put_cas(struct output *out, const struct cep_snapshot *s,
     put_piece(out, CEP_PIECE_CAS_CLOSE);
 }
 
-/* The name in the client's language where the directory has it, else the default name. */
-static struct image_ref choose_name(const struct cep_snapshot *s, const struct image_oid *oid,
-                                    const char *language)
+/* Where an OID has no name in the language. */
+#define DEFAULT_NAME UINT32_MAX
+
+/* Which of an OID's names the client's language asks for. */
+static uint32_t choose_name(const struct cep_snapshot *s, const struct image_oid *oid,
+                            const char *language)
 {
     const struct image_name *names = image_at(s, oid->names);
     enum cep_language_match best = CEP_LANGUAGE_OTHER;
-    struct image_ref name = oid->name;
+    uint32_t choice = DEFAULT_NAME;
 
     for (uint32_t i = 0; language && i < oid->names.count; i++) {
         enum cep_language_match match = cep_language_match(language, names[i].lcid);
 
         if (match > best) {
             best = match;
-            name = names[i].name;
+            choice = i;
         }
     }
-    return name;
+    return choice;
 }
 
-static void put_oids(struct output *out, const struct cep_snapshot *s,
+static void put_name(struct cep_answer_sink *out, const struct cep_snapshot *s,
+                     const struct image_oid *oid, const char *language)
+{
+    const struct image_name *names = image_at(s, oid->names);
+    uint32_t choice = choose_name(s, oid, language);
+
+    put_ref(out, s, choice == DEFAULT_NAME ? oid->name : names[choice].name);
+}
+
+static void put_oids(struct cep_answer_sink *out, const struct cep_snapshot *s,
                      const struct cep_selection *selection, const char *language)
 {
     if (selection->oid_count == 0) {
@@ -104,34 +114,55 @@ static void put_oids(struct output *out, const struct cep_snapshot *s,
         if (!selection->oids[i])
             continue;
         put_ref(out, s, s->oids[i].oid.head);
-        put_ref(out, s, choose_name(s, &s->oids[i], language));
+        put_name(out, s, &s->oids[i], language);
         put_ref(out, s, s->oids[i].oid.tail);
     }
     put_piece(out, CEP_PIECE_OIDS_CLOSE);
 }
 
-struct cep_value cep_snapshot_answer(const struct cep_snapshot *snapshot,
-                                     const struct cep_selection *selection,
-                                     const struct cep_instance *instance, const char *relates_to,
-                                     const char *language, apr_pool_t *pool)
+void cep_answer_render(struct cep_answer_sink *sink, const struct cep_snapshot *snapshot,
+                       const struct cep_selection *selection, const char *language)
 {
-    const char *head = cep_xcep_render_head(instance, relates_to, 0, pool);
-    struct output out = {NULL, 0};
-    struct cep_value body;
+    sink->status = APR_SUCCESS;
+    put_policies(sink, snapshot, selection);
+    put_cas(sink, snapshot, selection);
+    put_oids(sink, snapshot, selection, language);
+    put_piece(sink, CEP_PIECE_END);
+}
 
-    /* Twice the same walk: once to learn the length, once to write into one block of it. */
-    for (int pass = 0; pass < 2; pass++) {
-        if (pass == 1)
-            out.data = apr_palloc(pool, out.length + 1);
-        out.length = 0;
-        put(&out, head, strlen(head));
-        put_policies(&out, snapshot, selection);
-        put_cas(&out, snapshot, selection);
-        put_oids(&out, snapshot, selection, language);
-        put_piece(&out, CEP_PIECE_END);
+/* Clients write languages in many ways; what counts is which names they get. */
+static int digest_names(EVP_MD_CTX *md, const struct cep_snapshot *s,
+                        const struct cep_selection *selection, const char *language)
+{
+    int good = 1;
+
+    for (uint32_t i = 0; good && i < s->header->oids.count; i++) {
+        uint32_t choice[2] = {i, 0};
+
+        if (!selection->oids[i])
+            continue;
+        choice[1] = choose_name(s, &s->oids[i], language);
+        if (choice[1] != DEFAULT_NAME)
+            good = EVP_DigestUpdate(md, choice, sizeof(choice));
     }
-    out.data[out.length] = '\0';
-    body.data = out.data;
-    body.len = out.length;
-    return body;
+    return good;
+}
+
+/* The OIDs of an answer follow from its policies. The key stays on this machine. */
+int cep_answer_classify(struct cep_answer_class *answer_class, const struct cep_snapshot *snapshot,
+                        const struct cep_selection *selection, const char *language)
+{
+    static const char *const purposes[] = {"mod_cep answer 1", "mod_cep renewal answer 1"};
+    const char *purpose = purposes[selection->renewal != 0];
+    EVP_MD_CTX *md = EVP_MD_CTX_new();
+    int good = md && EVP_DigestInit_ex(md, EVP_sha256(), NULL) &&
+               EVP_DigestUpdate(md, purpose, strlen(purpose) + 1) &&
+               EVP_DigestUpdate(md, cep_snapshot_digest(snapshot), CEP_DIGEST_LENGTH) &&
+               EVP_DigestUpdate(md, selection->policies, snapshot->header->templates.count) &&
+               EVP_DigestUpdate(md, selection->cas, snapshot->header->cas.count) &&
+               (!language || digest_names(md, snapshot, selection, language)) &&
+               EVP_DigestFinal_ex(md, answer_class->key, NULL);
+
+    EVP_MD_CTX_free(md);
+    return good;
 }

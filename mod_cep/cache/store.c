@@ -23,6 +23,7 @@ struct cep_store *cep_store_make(apr_pool_t *pool, const char *cache_dir, const 
     store->lock_path = apr_pstrcat(pool, cache_dir, "/", name, ".lock", NULL);
     store->entries_path = apr_pstrcat(pool, cache_dir, "/", name, ".ldif", NULL);
     store->state_path = apr_pstrcat(pool, cache_dir, "/", name, ".state", NULL);
+    store->answers_path = apr_pstrcat(pool, cache_dir, "/", name, ".answers", NULL);
     return store;
 }
 

@@ -325,7 +325,8 @@ void cep_background_child_init(apr_pool_t *pchild, server_rec *s)
         apr_pool_pre_cleanup_register(pchild, source->drive, stop_drive);
         source->reader = cep_reader_make(pchild, source->store, &source->log);
         source->callers = cep_callers_make(pchild, source, conf->tokens);
-        if (!source->reader || !source->callers)
+        source->answers = cep_answers_make(pchild, source->store->answers_path, NULL, &source->log);
+        if (!source->reader || !source->callers || !source->answers)
             ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s,
                          "CEP0106: this process cannot serve directory %s: out of memory or locks",
                          source->name);

@@ -22,7 +22,8 @@
 struct cep_callers {
     const struct cep_source *source;
     const struct cep_tokens *tokens; /* NULL: an LDIF file is asked each time, it is in memory */
-    apr_uint32_t waiting;            /* atomic: threads that ask, or wait to ask */
+    struct cep_lookups *lookups;
+    apr_uint32_t waiting; /* atomic: threads that ask, or wait to ask */
     struct cep_directory_config config;
     apr_reslist_t *slots;
     const char *file; /* the store's copy of the LDIF when the source is a file */
@@ -72,6 +73,9 @@ struct cep_callers *cep_callers_make(apr_pool_t *pchild, const struct cep_source
     callers->source = source;
     callers->config = source->directory;
     callers->tokens = tokens;
+    callers->lookups = cep_lookups_make(pchild);
+    if (!callers->lookups)
+        return NULL;
     if (cep_directory_url_path(first)) {
         most = 1;
         callers->tokens = NULL;
@@ -204,34 +208,92 @@ static apr_status_t find_bounded(struct cep_caller **caller, struct cep_callers 
     return rv;
 }
 
-/* find_bounded(), unless what is kept under key answers. */
+/* What is kept under key; *rv only when it is fresh, and no question is left. */
+static enum cep_token_age recall(struct cep_caller_record *record, apr_status_t *rv,
+                                 struct cep_caller **caller, const struct cep_callers *callers,
+                                 const char *key, apr_pool_t *pool, const char **error)
+{
+    enum cep_token_age age = CEP_TOKEN_ABSENT;
+
+    if (callers->tokens)
+        age = cep_tokens_get(callers->tokens, callers->source->name, key, record, pool);
+    if (age != CEP_TOKEN_FRESH)
+        return age;
+    *caller = record->caller;
+    *error = record->reason;
+    *rv = record->caller ? APR_SUCCESS : APR_NOTFOUND;
+    return age;
+}
+
+/* The first of those who ask for key at once; the answer is kept before the others go on. */
+static apr_status_t ask_first(struct cep_caller **caller, struct cep_callers *callers,
+                              const struct question *question, const char *key, apr_pool_t *pool,
+                              const char **error)
+{
+    struct cep_caller_record record;
+    apr_status_t rv;
+
+    /* It may have come between our look into the cache and now. */
+    if (recall(&record, &rv, caller, callers, key, pool, error) == CEP_TOKEN_FRESH)
+        return rv;
+    cep_log(&callers->source->log, CEP_LOG_DEBUG, 0, "directory %s is asked who %s is",
+            callers->source->name, key);
+    rv = find_bounded(caller, callers, question, pool, error);
+    if (callers->tokens && (rv == APR_SUCCESS || rv == APR_NOTFOUND)) {
+        struct cep_caller_record found = {rv == APR_SUCCESS ? *caller : NULL, *error,
+                                          apr_time_now()};
+
+        cep_tokens_put(callers->tokens, callers->source->name, key, &found, pool);
+    }
+    return rv;
+}
+
+/* One of the others, who are threads that wait for the directory, too. */
+static apr_status_t ask_along(struct cep_caller **caller, struct cep_callers *callers,
+                              struct cep_lookup *lookup, apr_pool_t *pool, const char **error)
+{
+    int may_wait = apr_atomic_inc32(&callers->waiting) < MOST_WAITING;
+    apr_status_t rv = cep_lookup_await(caller, callers->lookups, lookup,
+                                       may_wait ? callers->config.timeout : 0, pool, error);
+
+    apr_atomic_dec32(&callers->waiting);
+    return rv;
+}
+
+static apr_status_t ask_once(struct cep_caller **caller, struct cep_callers *callers,
+                             const struct question *question, const char *key, apr_pool_t *pool,
+                             const char **error)
+{
+    int first;
+    struct cep_lookup *lookup = cep_lookup_join(callers->lookups, key, &first);
+    apr_status_t rv;
+
+    if (!lookup) {
+        *error = "out of memory";
+        return APR_ENOMEM;
+    }
+    if (!first)
+        return ask_along(caller, callers, lookup, pool, error);
+    rv = ask_first(caller, callers, question, key, pool, error);
+    cep_lookup_end(callers->lookups, lookup, rv, rv == APR_SUCCESS ? *caller : NULL, *error);
+    return rv;
+}
+
+/* ask_once(), unless what is kept under key answers. */
 static apr_status_t find_kept(struct cep_caller **caller, enum cep_token_age *kept,
                               struct cep_callers *callers, const struct question *question,
                               const char *key, apr_pool_t *pool, const char **error)
 {
-    const char *directory = callers->source->name;
     struct cep_caller_record record;
-    enum cep_token_age age = CEP_TOKEN_ABSENT;
-    apr_status_t rv;
+    apr_status_t rv = APR_EGENERAL;
+    enum cep_token_age age = recall(&record, &rv, caller, callers, key, pool, error);
 
-    if (callers->tokens)
-        age = cep_tokens_get(callers->tokens, directory, key, &record, pool);
     if (age == CEP_TOKEN_FRESH) {
         *kept = age;
-        *caller = record.caller;
-        *error = record.reason;
-        return record.caller ? APR_SUCCESS : APR_NOTFOUND;
-    }
-    rv = find_bounded(caller, callers, question, pool, error);
-    if (rv == APR_SUCCESS || rv == APR_NOTFOUND) {
-        struct cep_caller_record found = {rv == APR_SUCCESS ? *caller : NULL, *error,
-                                          apr_time_now()};
-
-        if (callers->tokens)
-            cep_tokens_put(callers->tokens, directory, key, &found, pool);
         return rv;
     }
-    if (age != CEP_TOKEN_OLD)
+    rv = ask_once(caller, callers, question, key, pool, error);
+    if (rv == APR_SUCCESS || rv == APR_NOTFOUND || age != CEP_TOKEN_OLD)
         return rv;
     /* Known callers go on for a while when the directory does not answer. */
     *kept = age;

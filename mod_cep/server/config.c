@@ -6,6 +6,8 @@
 
 #include "http_main.h"
 
+#include <apr_strings.h>
+
 void *cep_create_server_config(apr_pool_t *p, server_rec *s)
 {
     struct cep_server_config *conf = apr_pcalloc(p, sizeof(*conf));
@@ -36,7 +38,7 @@ void *cep_create_dir_config(apr_pool_t *p, char *dir)
 {
     struct cep_dir_config *conf = apr_pcalloc(p, sizeof(*conf));
 
-    (void)dir;
+    conf->location = apr_pstrdup(p, dir);
     conf->next_update = CEP_UNSET;
     conf->autoenroll_only = CEP_UNSET;
     conf->lenient_versions = CEP_UNSET;
@@ -48,6 +50,7 @@ void *cep_create_dir_config(apr_pool_t *p, char *dir)
     conf->certificate_mapping = CEP_UNSET;
     conf->auth_failures = CEP_UNSET;
     conf->max_body = CEP_UNSET;
+    conf->freshness_margin = CEP_UNSET;
     return conf;
 }
 
@@ -79,5 +82,7 @@ void *cep_merge_dir_config(apr_pool_t *p, void *base_conf, void *add_conf)
     MERGE_NUMBER(auth_failures);
     merged->auth_window = add->auth_failures != CEP_UNSET ? add->auth_window : base->auth_window;
     MERGE_NUMBER(max_body);
+    MERGE_NUMBER(freshness_margin);
+    MERGE_POINTER(location);
     return merged;
 }

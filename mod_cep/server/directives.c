@@ -557,6 +557,12 @@ static const char *set_key_based_renewal(cmd_parms *cmd, void *conf, int on)
     return NULL;
 }
 
+static const char *set_freshness_margin(cmd_parms *cmd, void *conf, const char *arg)
+{
+    return parse_duration(cmd, arg, 0, apr_time_from_sec(365 * 86400),
+                          &((struct cep_dir_config *)conf)->freshness_margin);
+}
+
 static const char *set_require_tls(cmd_parms *cmd, void *conf, int on)
 {
     (void)cmd;
@@ -692,6 +698,8 @@ const command_rec cep_directives[] = {
                    "the name of the policy that people read, and the language that it is in"),
     AP_INIT_TAKE1("CEPPolicyID", set_policy_id, NULL, INSTANCE,
                   "the identifier of the policy, in place of the one derived from the forest"),
+    AP_INIT_TAKE1("CEPFreshnessMargin", set_freshness_margin, NULL, INSTANCE,
+                  "how much younger than the last change a client's copy must be"),
     AP_INIT_TAKE12("CEPNextUpdate", set_next_update, NULL, INSTANCE,
                    "hours after which clients ask again, and how many more some of them wait"),
     AP_INIT_ITERATE("CEPTemplates", add_template, NULL, INSTANCE,

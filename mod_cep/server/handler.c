@@ -155,8 +155,9 @@ static int answer(request_rec *r, enum cep_way way, const struct cep_dir_config 
     struct cep_selection selection;
     struct cep_instance instance;
     struct cep_view view;
+    struct cep_finished finished;
+    struct cep_offer offer;
     struct cep_caller *caller;
-    struct cep_value body;
     int status = OK;
 
     snapshot = current_policy(r, source, request, &status);
@@ -170,12 +171,22 @@ static int answer(request_rec *r, enum cep_way way, const struct cep_dir_config 
     if (!cep_instance_make(&instance, conf, &view, snapshot, caller, request->language, r->pool))
         return HTTP_INTERNAL_SERVER_ERROR;
     cep_snapshot_select(&selection, snapshot, &caller->token, request, &view, r->pool);
-    body = cep_snapshot_answer(snapshot, &selection, &instance, request->message_id,
-                               conf->localized_names == 1 ? request->language : NULL, r->pool);
-    record->result = "answer";
+    offer.snapshot = snapshot;
+    offer.selection = &selection;
+    offer.instance = &instance;
+    offer.request = request;
+    offer.language = conf->localized_names == 1 ? request->language : NULL;
+    offer.caller = caller;
+    offer.conf = conf;
+    offer.source = source;
+    status = cep_answer_finish(&finished, r, &offer);
+    if (status != OK)
+        return status;
+    record->result = finished.outcome == CEP_OUTCOME_NOT_CHANGED ? "not-changed" : "answer";
+    record->body = cep_outcome_name(finished.outcome);
     record->templates = selection.policy_count;
     record->cas = selection.ca_count;
-    return cep_send_body(r, &body);
+    return cep_send_finished(r, &finished);
 }
 
 /* Nobody anonymous: decided before a single octet of the body is read. */
@@ -212,7 +223,7 @@ int cep_handler(request_rec *r)
         return DECLINED;
     conf = ap_get_module_config(r->per_dir_config, &cep_module);
     source = conf->policy ? cep_find_source(cep_server_conf(), conf->policy) : NULL;
-    if (!source || !source->reader || !source->callers) {
+    if (!source || !source->reader || !source->callers || !source->answers) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                       "CEP0607: SetHandler cep is in force here, but CEPPolicy names no directory");
         return HTTP_INTERNAL_SERVER_ERROR;

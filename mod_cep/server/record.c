@@ -43,6 +43,7 @@ static void write_notes(request_rec *r, const struct cep_dir_config *conf,
     set_note(r, "cep-microseconds",
              apr_off_t_toa(r->pool, record->made ? (apr_off_t)(record->made - record->begun) : 0));
     set_note(r, "cep-cache", record->cache);
+    set_note(r, "cep-body", record->body);
 }
 
 /*
@@ -72,9 +73,9 @@ int cep_record_write(request_rec *r)
     write_notes(r, conf, record);
     ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                   "CEP0600: instance=\"%s\" directory=\"%s\" caller=\"%s\" result=%s templates=%s "
-                  "cas=%s bytes=%s microseconds=%s cache=%s",
+                  "cas=%s bytes=%s microseconds=%s body=%s cache=%s",
                   note(r, "cep-instance"), note(r, "cep-directory"), note(r, "cep-caller"),
                   note(r, "cep-result"), note(r, "cep-templates"), note(r, "cep-cas"),
-                  note(r, "cep-bytes"), note(r, "cep-microseconds"), note(r, "cep-cache"));
+                  note(r, "cep-bytes"), note(r, "cep-microseconds"), note(r, "cep-body"), note(r, "cep-cache"));
     return DECLINED;
 }

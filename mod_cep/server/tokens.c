@@ -16,6 +16,13 @@
 #define CACHE_NAME   "cep-tokens"
 #define DEFAULT_NAME "shmcb"
 
+/*
+ * shmcb's own default of 512 KB would be full with a few hundred callers. Each has a token of up to
+ * 2 KiB and a record of 149 octets per instance: this is enough for some ten thousand. Shared
+ * memory is taken as it is written to.
+ */
+#define SHMCB_ARGUMENTS "cep-tokens(33554432)"
+
 /* Nobody may become somebody soon: an account is enabled, a replica catches up. */
 #define NOBODY_TTL apr_time_from_sec(30)
 
@@ -26,7 +33,7 @@
 #define CLOCK_SKEW apr_time_from_sec(300)
 
 /* Largest record that is kept: some 3,000 groups of one domain. shmcb in its default size takes
- * objects of 13 KiB. Who has more is looked up each time. */
+ * objects of 16 KiB. Who has more is looked up each time. */
 #define RECORD_MAX 16384
 
 struct cep_tokens {
@@ -59,6 +66,8 @@ const char *cep_tokens_configure(struct cep_tokens *tokens, const char *arg, apr
 
     tokens->name = colon ? apr_pstrmemdup(p, arg, (apr_size_t)(colon - arg)) : arg;
     tokens->arguments = colon ? colon + 1 : NULL;
+    if (!colon && !ap_cstr_casecmp(tokens->name, DEFAULT_NAME))
+        tokens->arguments = SHMCB_ARGUMENTS;
     tokens->provider = NULL;
     if (!ap_cstr_casecmp(tokens->name, "none"))
         return NULL;
@@ -108,7 +117,8 @@ static void use_default(struct cep_tokens *tokens, server_rec *s, apr_pool_t *pc
 apr_status_t cep_tokens_start(struct cep_tokens *tokens, server_rec *s, apr_pool_t *pconf,
                               apr_pool_t *ptemp)
 {
-    static const struct ap_socache_hints hints = {32, 4096, apr_time_from_sec(60)};
+    /* What shmcb divides its memory by to know how many records there may be. */
+    static const struct ap_socache_hints hints = {CEP_TOKEN_ID_LENGTH, 1024, apr_time_from_sec(60)};
     apr_status_t rv;
 
     tokens->server = s;
@@ -164,6 +174,36 @@ static void unlock(const struct cep_tokens *tokens)
         apr_global_mutex_unlock(tokens->mutex);
 }
 
+int cep_tokens_fetch(const struct cep_tokens *tokens, const unsigned char id[CEP_TOKEN_ID_LENGTH],
+                     unsigned char *octets, unsigned *length, apr_pool_t *pool)
+{
+    apr_status_t rv;
+
+    if (!tokens->provider || !lock(tokens))
+        return 0;
+    rv = tokens->provider->retrieve(tokens->instance, tokens->server, id, CEP_TOKEN_ID_LENGTH,
+                                    octets, length, pool);
+    unlock(tokens);
+    return rv == APR_SUCCESS;
+}
+
+void cep_tokens_keep(const struct cep_tokens *tokens, const unsigned char id[CEP_TOKEN_ID_LENGTH],
+                     const struct cep_value *octets, apr_time_t until, apr_pool_t *pool)
+{
+    apr_status_t rv;
+
+    if (!tokens->provider || !lock(tokens))
+        return;
+    rv = tokens->provider->store(tokens->instance, tokens->server, id, CEP_TOKEN_ID_LENGTH, until,
+                                 apr_pmemdup(pool, octets->data, octets->len),
+                                 (unsigned int)octets->len, pool);
+    unlock(tokens);
+    if (rv != APR_SUCCESS)
+        ap_log_error(APLOG_MARK, APLOG_DEBUG, rv, tokens->server,
+                     "a record of %" APR_SIZE_T_FMT " octets was not kept in the token cache",
+                     octets->len);
+}
+
 enum cep_token_age cep_tokens_get(const struct cep_tokens *tokens, const char *directory,
                                   const char *user, struct cep_caller_record *record,
                                   apr_pool_t *pool)
@@ -171,14 +211,11 @@ enum cep_token_age cep_tokens_get(const struct cep_tokens *tokens, const char *d
     unsigned char id[EVP_MAX_MD_SIZE], *data;
     unsigned int length = RECORD_MAX;
     apr_interval_time_t age, ttl;
-    apr_status_t rv;
 
-    if (!tokens->provider || !make_id(id, directory, user, pool) || !lock(tokens))
+    if (!tokens->provider || !make_id(id, directory, user, pool))
         return CEP_TOKEN_ABSENT;
     data = apr_palloc(pool, RECORD_MAX);
-    rv = tokens->provider->retrieve(tokens->instance, tokens->server, id, 32, data, &length, pool);
-    unlock(tokens);
-    if (rv != APR_SUCCESS)
+    if (!cep_tokens_fetch(tokens, id, data, &length, pool))
         return CEP_TOKEN_ABSENT;
     if (!cep_caller_unpack(record, data, length, directory, user, pool)) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, tokens->server,
@@ -200,17 +237,9 @@ void cep_tokens_put(const struct cep_tokens *tokens, const char *directory, cons
     apr_interval_time_t keep = record->caller ? tokens->ttl * GRACE : NOBODY_TTL;
     unsigned char id[EVP_MAX_MD_SIZE];
     struct cep_value octets;
-    apr_status_t rv;
 
     if (!tokens->provider || !make_id(id, directory, user, pool) ||
-        !cep_caller_pack(&octets, record, directory, user, pool) || octets.len > RECORD_MAX ||
-        !lock(tokens))
+        !cep_caller_pack(&octets, record, directory, user, pool) || octets.len > RECORD_MAX)
         return;
-    rv = tokens->provider->store(tokens->instance, tokens->server, id, 32, apr_time_now() + keep,
-                                 apr_pmemdup(pool, octets.data, octets.len),
-                                 (unsigned int)octets.len, pool);
-    unlock(tokens);
-    if (rv != APR_SUCCESS)
-        ap_log_error(APLOG_MARK, APLOG_DEBUG, rv, tokens->server,
-                     "a caller's token of %" APR_SIZE_T_FMT " octets was not kept", octets.len);
+    cep_tokens_keep(tokens, id, &octets, apr_time_now() + keep, pool);
 }

@@ -300,8 +300,8 @@ LAST_UPDATES = (
 
 
 @pytest.mark.parametrize("last_update", LAST_UPDATES)
-def test_every_last_update_gets_everything(sample, last_update):
-    """An answer is always given in full, also to a client that was here a moment ago."""
+def test_without_a_cache_every_last_update_gets_everything(sample, last_update):
+    """What a caller has seen is kept in the token cache: where there is none, all is told."""
     root = ask(sample, last_update=last_update)
     assert etree.tostring(root) == etree.tostring(ask(sample))
     assert is_nil(root.find(NOT_CHANGED, soap.NS))

@@ -132,6 +132,8 @@ WRONG = [
      "CEPNextUpdate must be"),
     ("next update in a year and an hour", [directory(FILE), location_section(
         extra=("CEPNextUpdate 8761",))], "CEPNextUpdate must be"),
+    ("a year and a day's margin", [directory(FILE), location_section(
+        extra=("CEPFreshnessMargin 366d",))], "CEPFreshnessMargin 366d: a time such as"),
     ("tiny body", [directory(FILE), location_section(extra=("CEPMaxRequestBody 1023",))],
      "CEPMaxRequestBody must be"),
     ("huge body", [directory(FILE), location_section(extra=("CEPMaxRequestBody 1048577",))],
@@ -219,6 +221,8 @@ RIGHT = [
                 location_section(extra=("CEPNextUpdate 8760", "CEPMaxRequestBody 1048576"))]),
     ("domains", [directory("ldap:///DC=corp,DC=example", "ldaps:///dc=corp%2cdc=example", extra=(
         "CEPSite " + "a" * 63,)), LOCATION]),
+    ("no margin", [directory(FILE), location_section(extra=("CEPFreshnessMargin 0",))]),
+    ("a year's margin", [directory(FILE), location_section(extra=("CEPFreshnessMargin 365d",))]),
     ("a file that is not there yet", [directory("file:/nonexistent.ldif"), LOCATION]),
     ("no PAC wanted", [directory(FILE), location_section(extra=("CEPRequirePAC Off",))]),
     ("all mappings, in any order and case", [directory(FILE), location_section(

@@ -12,7 +12,7 @@ from conftest import start_sample
 from test_page import get
 
 NAMES = ("instance", "directory", "caller", "result", "templates", "cas", "bytes", "microseconds",
-         "cache")
+         "body", "cache")
 FORMAT = 'LogFormat "%s" cep' % "|".join("%%{cep-%s}n" % name for name in NAMES)
 LOG = 'CustomLog "${ROOT}/access.log" cep'
 

@@ -230,20 +230,24 @@ def test_without_the_cache_all_goes_on(make_httpd, make_store, directory):
     assert listed(server, "bob")
 
 
+def begin(server, user):
+    """Send a request; its answer is read later."""
+    client, body = soap.Client(server, user), soap.build()
+    client.connection.connect()
+    client.connection.putrequest("POST", soap.PATH)
+    for name, value in {**client.headers, "Content-Length": str(len(body))}.items():
+        client.connection.putheader(name, value)
+    client.connection.endheaders(body)
+    return client
+
+
 def test_a_flood_of_names_leaves_the_known_ones_alone(make_httpd, directory):
     """The directory stalls while many strangers ask: known callers are answered at once."""
     server = start(make_httpd("event"), directory, "shmcb", timeout="2s")
     before = listed(server, "alice")
     directory.slapd.pause()
     server.log.expect("CEP0603")
-    strangers = [soap.Client(server, "bob") for _ in range(20)]
-    for client in strangers:
-        client.connection.connect()
-        client.connection.putrequest("POST", soap.PATH)
-        body = soap.build()
-        for name, value in {**client.headers, "Content-Length": str(len(body))}.items():
-            client.connection.putheader(name, value)
-        client.connection.endheaders(body)
+    strangers = [begin(server, "bob") for _ in range(20)]
     started = time.monotonic()
     assert listed(server, "alice") == before
     assert time.monotonic() - started < 1
@@ -253,6 +257,40 @@ def test_a_flood_of_names_leaves_the_known_ones_alone(make_httpd, directory):
     # 16 may wait; what is beyond is refused without waiting.
     assert time.monotonic() - started < 15
     directory.slapd.resume()
+
+
+@pytest.mark.parametrize("ttl", ("60s", "0"))
+def test_many_at_once_are_one_question(make_httpd, directory, ttl):
+    """First requests of one caller that come together, with and without a cache: of one process."""
+    server = make_httpd("event")
+    server.configure(
+        directory_section(directory.slapd.ldap, refresh="60s", extra=("CEPTimeout 10s",)),
+        location_section(), server=(
+            "CEPTokenTTL " + ttl, "ServerLimit 1", "StartServers 1", "ThreadsPerChild 16",
+            "MinSpareThreads 1", "MaxSpareThreads 16", "MaxRequestWorkers 16"))
+    server.start()
+    server.wait_for_policy()
+    expected = listed(server, "bob")
+    marker = server.log.marker()
+    directory.slapd.pause()
+    try:
+        clients = [begin(server, "alice") for _ in range(12)]
+        deadline = time.monotonic() + 5
+        while not server.log.find("is asked who alice is", marker):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        time.sleep(0.5)
+    finally:
+        directory.slapd.resume()
+    for client in clients:
+        response = client.connection.getresponse()
+        body = response.read()
+        client.close()
+        assert response.status == 200 and soap.parse(body)["policies"]
+    questions = [line for line in server.log.lines(marker)[0]
+                 if line.matches("is asked who alice is")]
+    assert len(questions) == 1
+    assert listed(server, "bob") == expected
 
 
 def test_nothing_is_kept_without_a_ttl(make_httpd, directory):

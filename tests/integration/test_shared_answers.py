@@ -1,0 +1,347 @@
+# Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0
+"""Finished answers: their gzip form, their buckets, their files, and what a hot request costs."""
+
+import copy
+import glob
+import gzip
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+import zlib
+
+import pytest
+
+from cep_env import SAMPLE, TESTS, ldif, soap
+from cep_env.httpd import (
+    MPMS, PATH, PASSWORDS, apxs, directory_section, facts, location_section)
+from conftest import start_sample
+
+GZIP = {"Accept-Encoding": "gzip"}
+MESSAGE = "urn:uuid:0123"
+
+
+def modules(*names):
+    return tuple("LoadModule %s_module %s/mod_%s.so" % (name, facts()["modules"], name)
+                 for name in names)
+
+
+def many(count):
+    """The sample with count copies of CorpUser, each an own template that alice may enroll for."""
+    entries = ldif.read(SAMPLE)
+    template = ldif.find(entries, "CorpUser", "pKICertificateTemplate")
+    ca = ldif.find(entries, "Corp Issuing CA 1", "pKIEnrollmentService")
+    for number in range(count):
+        name = "Copy%05d" % number
+        entry = copy.deepcopy(template)
+        entry.dn = entry.dn.replace("CorpUser", name)
+        entry.set("cn", name)
+        entry.set("displayName", name)
+        entry.set("msPKI-Cert-Template-OID", "1.3.6.1.4.1.311.21.8.1.%d" % (number + 1))
+        entries.append(entry)
+        ca.add("certificateTemplates", name)
+    return entries
+
+
+def start(server, *sections, entries=None, lines=(), cache="CEPTokenCache shmcb"):
+    server.write("policy.ldif", ldif.dump(entries or ldif.read(SAMPLE)))
+    server.configure(directory_section("file:" + server.path("policy.ldif"), refresh="60s"),
+                     *(sections or (location_section(),)), server=lines + (cache,))
+    server.start()
+    return server.wait_for_policy()
+
+
+@pytest.fixture(scope="module")
+def large(make_module_httpd):
+    """An answer of some 300 templates."""
+    return start(make_module_httpd(), entries=many(300))
+
+
+def both(server, user="alice"):
+    """The plain answer and the compressed one, to the same message."""
+    body = soap.build(message_id=MESSAGE)
+    return soap.send(server, body, user), soap.send(server, body, user, headers=GZIP)
+
+
+# The gzip form.
+
+@pytest.mark.parametrize("user", ("alice", "bob", "WS01$", "dave"))
+def test_gzip_is_the_same_answer(sample, user):
+    plain, packed = both(sample, user)
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert "ETag" not in packed.headers
+    for response in (plain, packed):
+        assert response.headers["Vary"] == "Accept-Encoding"
+        assert int(response.headers["Content-Length"]) == len(response.body)
+    assert len(packed.body) < len(plain.body)
+    # Python's own reader checks length and checksum, too.
+    assert gzip.decompress(packed.body) == plain.body
+    one = zlib.decompressobj(31)
+    assert one.decompress(packed.body) == plain.body and one.eof and not one.unused_data
+
+
+def test_the_clients_text_is_not_compressed(sample):
+    """RelatesTo stands in the octets as it is: no length tells what else is in the answer."""
+    for message in ("urn:uuid:" + "a" * 500, "urn:" + "commonName" * 40):
+        response = soap.send(sample, soap.build(message_id=message), headers=GZIP)
+        assert message.encode() in response.body
+        assert gzip.decompress(response.body).count(message.encode()) == 1
+
+
+@pytest.mark.parametrize("accepted, wanted", (
+    ("gzip", True), ("GZIP", True), ("x-gzip", True), ("deflate, gzip", True),
+    ("gzip;q=0.5", True), ("gzip ; q=1.000", True), ("br;q=1, gzip;q=0.8, *;q=0.1", True),
+    ("*", True), ("identity, gzip", True), ("identity;q=0.5, gzip;q=0.5", True),
+    ("gzip;Q=0.001", True), ("identity;q=0, *", True), ("gzip;q=0, x-gzip", True),
+    ("", False), ("identity", False), ("gzip;q=0", False), ("gzip; q=0.000", False),
+    ("gzip;q=0, *", False), ("*;q=0", False), ("identity;q=1, gzip;q=0.5", False),
+    ("deflate, br", False), ("gzipp", False), ("gzi", False), ("gzip;q=2", False),
+    ("gzip;q=x", False), ("gzip;x=1", False), ("gzip;q=1.001", False), (",,;", False),
+))
+def test_accept_encoding(sample, accepted, wanted):
+    response = soap.send(sample, soap.build(message_id=MESSAGE),
+                         headers={"Accept-Encoding": accepted})
+    assert response.headers.get("Content-Encoding") == ("gzip" if wanted else None)
+    assert response.headers["Vary"] == "Accept-Encoding"
+
+
+def test_no_gzip_turns_it_off(make_httpd):
+    server = start_sample(make_httpd(), location_section(extra=("SetEnv no-gzip",)))
+    response = soap.send(server, headers=GZIP)
+    assert "Content-Encoding" not in response.headers
+    soap.check_answer(response)
+
+
+def test_mod_deflate_leaves_it_alone(make_httpd):
+    server = start(make_httpd(), location_section(extra=("SetOutputFilter DEFLATE",)),
+                   lines=modules("filter", "deflate"))
+    plain, packed = both(server)
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.body) == plain.body
+
+
+def curl(server, *options):
+    done = subprocess.run(
+        ["curl", "-sS", "--cacert", server.certificates.ca_file, "-u",
+         "alice:" + PASSWORDS["alice"], "-H", "Content-Type: " + soap.CONTENT_TYPE,
+         "--data-binary", "@-", *options, "https://127.0.0.1:%d%s" % (server.port, PATH)],
+        input=soap.build(message_id=MESSAGE), capture_output=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_curl_reads_it(large):
+    plain = soap.send(large, soap.build(message_id=MESSAGE)).body
+    assert curl(large) == plain
+    assert curl(large, "--compressed") == plain
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_http2(make_httpd):
+    server = start(make_httpd(), entries=many(300),
+                   lines=modules("http2") + ("Protocols h2 http/1.1",))
+    plain = soap.send(server, soap.build(message_id=MESSAGE)).body
+    for options in ((), ("--compressed",)):
+        assert curl(server, "--http2", *options) == plain
+    heads = curl(server, "--http2", "--compressed", "-D", "/dev/stderr", "-o", "/dev/null", "-w",
+                 "%{http_version}")
+    assert heads == b"2"
+
+
+# Buckets.
+
+@pytest.fixture(scope="module")
+def test_module(tmp_path_factory):
+    """The module that tells buckets, compiled by apxs."""
+    folder = tmp_path_factory.mktemp("module")
+    source = shutil.copy(os.path.join(TESTS, "integration", "modules", "mod_cep_test.c"), folder)
+    program = os.environ.get("CEP_APXS") or shutil.which("apxs") or shutil.which("apxs2")
+    subprocess.run([program, "-c", source], cwd=folder, check=True, capture_output=True)
+    folder.chmod(0o755)
+    return glob.glob(str(folder) + "/.libs/mod_cep_test.so")[0]
+
+
+@pytest.mark.parametrize("templates", (0, 40, 1000))
+@pytest.mark.parametrize("coding", ("identity", "gzip"))
+def test_buckets_are_large(make_httpd, test_module, templates, coding):
+    """All but the first and the last have 16 KiB at least: small ones become small TLS records."""
+    server = start(make_httpd(), location_section(extra=("SetOutputFilter CEPTEST",)),
+                   entries=many(templates),
+                   lines=('LoadModule cep_test_module "%s"' % test_module,
+                          "LogLevel cep_test:info"))
+    marker = server.log.marker()
+    response = soap.send(server, headers={"Accept-Encoding": coding})
+    line = server.log.wait_for(r"buckets:", marker)
+    text = next(item.text for item in server.log.lines(marker)[0] if "buckets:" in item.text)
+    lengths = [int(number) for number in re.findall(r" [\w-]+:(\d+)", text.split("buckets:")[1])]
+    assert sum(lengths) == len(response.body), line
+    assert all(length >= 16384 for length in lengths[1:-1]), text
+    assert len(lengths) <= 2 + len(response.body) // 16384
+    assert lengths[0] < 2048  # only the head is made for the request
+
+
+# Files and processes.
+
+def answer_files(server, ending=""):
+    return sorted(glob.glob(server.cache + "/corp.answers/*" + ending))
+
+
+@pytest.mark.parametrize("mpm", MPMS)
+def test_all_workers_share_one_file(make_httpd, mpm):
+    server = start(make_httpd(mpm))
+    for _ in range(24):
+        soap.check_answer(soap.send(server))
+    assert len(answer_files(server)) == 1
+    made = server.log.lines(0)[0]
+    assert sum(line.matches("CEP0600.*body=made") for line in made) <= \
+        len(server.children())
+    assert any(line.matches("CEP0600.*body=hit") for line in made)
+    for path in answer_files(server):
+        assert os.stat(path).st_mode & 0o777 == 0o600
+    mapped = [pid for pid in server.children()
+              if ".answers/" in open("/proc/%d/maps" % pid, encoding="utf-8").read()]
+    assert mapped
+    for pid in mapped:
+        with open("/proc/%d/smaps" % pid, encoding="utf-8") as file:
+            part = file.read().split(".answers/", 1)[1]
+        assert re.search(r"Private_Dirty: +0 kB", part.split("VmFlags")[0])
+
+
+def test_a_full_disk_stops_nobody(make_httpd):
+    """The directory of answers cannot be made: answers are given, and it is said once a process."""
+    server = make_httpd()
+    server.write("cache/corp.answers", "a file in the place of the directory")
+    start(server)
+    server.log.expect("CEP0661")
+    for _ in range(12):
+        soap.check_answer(soap.send(server, headers=None))
+        assert soap.send(server, headers=GZIP).headers["Content-Encoding"] == "gzip"
+    said = [line for line in server.log.lines(0)[0] if line.matches("CEP0661")]
+    assert 1 <= len(said) <= len(server.children()) + 1
+
+
+def test_a_damaged_answer_is_not_sent(make_httpd):
+    server = start(make_httpd("event"))
+    good = soap.send(server, soap.build(message_id=MESSAGE)).body
+    path, = answer_files(server)
+    server.stop()
+    with open(path, "r+b") as file:
+        file.seek(8000)
+        file.write(b"x" * 100)
+    server.start()
+    server.log.expect("CEP0660")
+    for _ in range(24):
+        assert soap.send(server, soap.build(message_id=MESSAGE)).body == good
+
+
+def test_no_file_is_looked_for(make_httpd):
+    """map_to_storage: neither a file nor .htaccess stands behind an instance."""
+    server = make_httpd()
+    other = location_section("/other", directory=None, auth=False).replace("SetHandler cep\n",
+                                                                           "SetHandler none\n")
+    server.write(".htaccess", "Header always set X-Walked 1\n")
+    server.write("policy.ldif", ldif.dump(ldif.read(SAMPLE)))
+    server.configure(directory_section("file:" + server.path("policy.ldif")), location_section(),
+                     other.replace('    CEPPolicyName "Corp policy"\n', ""),
+                     '<Directory "${ROOT}">\nAllowOverride All\n</Directory>')
+    server.start()
+    server.wait_for_policy()
+    response = soap.send(server)
+    soap.check_answer(response)
+    assert "X-Walked" not in response.headers
+    assert soap.send(server, path="/other").headers["X-Walked"] == "1"
+
+
+def test_another_handler_is_refused(make_httpd):
+    """Without <Directory>'s protection nothing but the instance may answer."""
+    server = make_httpd()
+    section = location_section(extra=('SetHandler "%{reqenv:LATE}"',
+                                      "SetEnvIf Request_Method POST LATE=server-status"))
+    server.write("policy.ldif", ldif.dump(ldif.read(SAMPLE)))
+    server.configure(directory_section("file:" + server.path("policy.ldif")),
+                     "SetEnvIf Request_Method POST LATE=cep",
+                     section.replace("    SetHandler cep\n", ""))
+    server.start()
+    server.wait_for_policy()
+    server.log.expect("CEP0663")
+    assert soap.send(server).status == 500
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_a_hot_request_opens_nothing(make_httpd):
+    """No file, no directory, no memory of more than 64 KiB: exact, so no clock is needed."""
+    server = make_httpd("prefork")
+    start(server, entries=many(300), lines=("StartServers 1", "MinSpareServers 1",
+                                            "MaxSpareServers 1", "MaxRequestWorkers 1",
+                                            "ServerLimit 1"))
+    server.log.allow("AH00161")  # one worker is all that is wanted
+    client = soap.Client(server)
+    try:
+        for _ in range(3):
+            client.send(soap.build())
+        pid, = server.children()
+        trace = server.path("trace")
+        process = subprocess.Popen(
+            ["strace", "-f", "-p", str(pid), "-o", trace, "-e",
+             "trace=openat,open,stat,lstat,newfstatat,access,statx,mmap,brk,connect"],
+            stderr=subprocess.PIPE)
+        if b"attached" not in process.stderr.readline():
+            process.kill()
+            process.wait()
+            pytest.skip("strace may not attach here")
+        for _ in range(10):
+            soap.check_answer(client.send(soap.build()))
+        process.terminate()
+        process.wait(10)
+    finally:
+        client.close()
+    with open(trace, encoding="utf-8", errors="replace") as file:
+        calls = file.read()
+    opened = set(re.findall(r"(?:open\w*|stat\w*|lstat|newfstatat|access)\([^\n]*?\"([^\"]*)\"",
+                            calls))
+    # The snapshot is looked at once a second, and callers of a file are looked up in its copy.
+    allowed = {server.snapshot_file(), server.path("cache/corp.ldif"), "/etc/localtime",
+               server.path("users")}
+    assert {path for path in opened if path} <= allowed, opened
+    sizes = [int(size) for size in re.findall(r"mmap\(NULL, (\d+), [^\n]*MAP_ANON", calls)]
+    assert not [size for size in sizes if size > 65536], sizes
+
+
+# Slow readers.
+
+def test_slow_readers_stop_nobody(make_httpd):
+    """More clients that do not read than there are workers, as cep.conf says how."""
+    with open(os.path.join(os.path.dirname(SAMPLE), "cep.conf"), encoding="utf-8") as file:
+        shipped = re.search(r"^#(FlushMaxThreshold \d+)$", file.read(), re.M).group(1)
+    server = start(make_httpd("event"), entries=many(2500), lines=(
+        shipped, "Timeout 300", "StartServers 1", "ServerLimit 1", "ThreadsPerChild 8", "MinSpareThreads 1",
+        "MaxSpareThreads 8", "MaxRequestWorkers 8", "AsyncRequestWorkerFactor 4"))
+    assert len(soap.send(server).body) > 4 << 20
+    clients = []
+    try:
+        for _ in range(12):
+            client = soap.Client(server)
+            client.connection.sock = None
+            raw = socket.socket()
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+            raw.connect(("127.0.0.1", server.port))
+            raw.settimeout(20)
+            client.connection.sock = client.connection._context.wrap_socket(
+                raw, server_hostname="127.0.0.1")
+            body = soap.build()
+            client.connection.putrequest("POST", PATH)
+            for name, value in {**client.headers, "Content-Length": str(len(body))}.items():
+                client.connection.putheader(name, value)
+            client.connection.endheaders(body)
+            clients.append(client)
+        time.sleep(1)
+        small = soap.build(request_filter=soap.Filter(oids=["1.2.3"]))
+        for _ in range(5):
+            assert soap.send(server, small).status == 200
+    finally:
+        for client in clients:
+            client.close()
