@@ -19,8 +19,9 @@
 extern module AP_MODULE_DECLARE_DATA cep_module;
 APLOG_USE_MODULE(cep);
 
-#define CEP_HANDLER_NAME "cep"
-#define CEP_AUTH_TYPE    "CEP"
+#define CEP_STATUS_HANDLER_NAME "cep-status"
+#define CEP_HANDLER_NAME        "cep"
+#define CEP_AUTH_TYPE           "CEP"
 
 /* Defaults of directives; docs/directives.md says the same. */
 #define CEP_DEFAULT_REFRESH_INTERVAL apr_time_from_sec(5 * 60)
@@ -405,6 +406,13 @@ int cep_handler(request_rec *r);
 int cep_is_instance(request_rec *r); /* also before r->handler is set */
 void cep_errors_insert(request_rec *r);
 apr_status_t cep_errors_filter(ap_filter_t *f, apr_bucket_brigade *bb);
+
+/* status_check.c */
+void cep_status_warnings(server_rec *s, int level, apr_pool_t *pool);
+
+/* status.c */
+int cep_status_handler(request_rec *r);
+int cep_status_in_mod_status(request_rec *r, int flags); /* hook of mod_status */
 
 /* log.c: a sink that writes to a server's error log */
 struct cep_log cep_server_log(server_rec *s);

@@ -5,6 +5,9 @@
 #include "cep_server.h"
 
 #include "ap_release.h"
+#include "mod_status.h"
+
+#include <apr_optional_hooks.h>
 #include "http_protocol.h"
 #include "http_request.h"
 #include "mod_auth.h"
@@ -51,6 +54,9 @@ static void register_hooks(apr_pool_t *p)
     /* When all others have had their say about the handler. */
     ap_hook_fixups(cep_check_storage, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_handler(cep_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(cep_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    /* Optional: it is called where mod_status is loaded. */
+    APR_OPTIONAL_HOOK(ap, status_hook, cep_status_in_mod_status, NULL, NULL, APR_HOOK_MIDDLE);
 }
 
 module AP_MODULE_DECLARE_DATA cep_module = {

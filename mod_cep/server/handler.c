@@ -6,6 +6,7 @@
 
 #include "http_core.h"
 
+#include <apr_escape.h>
 #include <apr_strings.h>
 
 /* When there is no policy yet, it comes within seconds of the directory's return. */
@@ -48,6 +49,9 @@ static const struct cep_snapshot *current_policy(request_rec *r, const struct ce
                    request, RETRY_DIRECTORY);
         return NULL;
     }
+    /* For headers and access logs, as mod_ssl's SSL_*: equal on all nodes that agree. */
+    apr_table_setn(r->subprocess_env, "CEP_CONTENT",
+                   apr_pescape_hex(r->pool, cep_snapshot_digest(snapshot), CEP_DIGEST_LENGTH, 0));
     return snapshot;
 }
 

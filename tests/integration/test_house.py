@@ -27,7 +27,7 @@ MAY_INCLUDE = {
 HEADERS = {
     "cep_entry.h": "entry", "cep_directory.h": "directory", "cep_policy.h": "policy",
     "cep_access.h": "access", "cep_caller.h": "caller", "cep_xcep.h": "xcep",
-    "cep_guesses.h": "caller", "cep_answer.h": "cache",
+    "cep_guesses.h": "caller", "cep_answer.h": "cache", "cep_explain.h": "cache",
     "cep_snapshot.h": "cache", "cep_store.h": "cache", "cep_view.h": "cache",
     "cep_refresh.h": "cache",
     "cep_server.h": "server",

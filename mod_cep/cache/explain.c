@@ -1,0 +1,185 @@
+/* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The rules of select.c in words, one template after the other. They are told apart here because
+ * an administrator mends one at a time: all that speaks against a template is said at once.
+ */
+
+#include "cep_explain.h"
+
+#include <string.h>
+
+#include <apr_hash.h>
+#include <apr_strings.h>
+
+#include "image.h"
+
+/* What is the same for all templates of one explanation. */
+struct explainer {
+    const struct cep_snapshot *snapshot;
+    const apr_uint32_t *held;
+    apr_hash_t *notes; /* cn of a template -> what findings say about it */
+    apr_pool_t *pool;
+};
+
+static const apr_uint32_t *hold(const struct cep_snapshot *snapshot, const struct cep_token *token,
+                                apr_pool_t *pool)
+{
+    apr_uint32_t count = snapshot->header->sids.count;
+    apr_uint32_t *held = apr_pcalloc(pool, (CEP_HELD_WORDS(count) + 1) * sizeof(*held));
+
+    cep_token_hold(held, token, snapshot->sids, count);
+    return held;
+}
+
+static const char *add(const struct explainer *e, const char *text, const char *more)
+{
+    return *text ? apr_pstrcat(e->pool, text, " ", more, NULL) : more;
+}
+
+/* A finding in a sentence: some end with a full stop. */
+static const char *sentence_of(const struct explainer *e, const struct cep_finding *finding)
+{
+    size_t length = strlen(finding->text);
+
+    return apr_psprintf(e->pool, "%s: %s%s", finding->code, finding->text,
+                        length > 0 && finding->text[length - 1] == '.' ? "" : ".");
+}
+
+/* 1 when the list grants; *sentence says which SID decides. */
+static int decide(const struct explainer *e, struct cep_access_list list, const char *right,
+                  const char **sentence)
+{
+    const apr_uint32_t *step = e->snapshot->steps + list.first, *end = step + list.count;
+    char sid[CEP_SID_TEXT_MAX];
+
+    while (step < end && !cep_is_held(e->held, CEP_STEP_SID(*step)))
+        step++;
+    if (step == end) {
+        *sentence =
+            list.count == 0
+                ? apr_psprintf(e->pool, "%s is granted to nobody.", right)
+                : apr_psprintf(e->pool, "%s is granted to none of the caller's SIDs.", right);
+        return 0;
+    }
+    cep_sid_format(&e->snapshot->sids[CEP_STEP_SID(*step)], sid);
+    *sentence = apr_psprintf(e->pool, "%s is %s %s.", right,
+                             *step & CEP_STEP_DENIES ? "denied to" : "granted to", sid);
+    return !(*step & CEP_STEP_DENIES);
+}
+
+/* Which CAs publish it, and which of them do not let the caller enroll. */
+static const char *name_publishers(const struct explainer *e, struct image_ref refs)
+{
+    const uint32_t *numbers = image_at(e->snapshot, refs);
+    const char *names = NULL, *ignored;
+
+    if (refs.count == 0)
+        return "No CA that can be offered publishes it.";
+    for (uint32_t i = 0; i < refs.count; i++) {
+        const struct image_ca *ca = &e->snapshot->cas[numbers[i]];
+
+        names = apr_pstrcat(e->pool, names ? names : "", names ? ", " : "",
+                            (const char *)image_at(e->snapshot, ca->cn),
+                            decide(e, ca->enroll, "Enroll", &ignored)
+                                ? ""
+                                : " (which does not let the caller enroll)",
+                            NULL);
+    }
+    return apr_pstrcat(e->pool, "Published by ", names, ".", NULL);
+}
+
+/* [MS-XCEP] 3.1.4.1.3.22: what clients must ask with; nothing when all clients do. */
+static const char *name_versions(const struct explainer *e, uint32_t private_key_flags)
+{
+    unsigned client = private_key_flags >> 24 & 0xf, server = private_key_flags >> 16 & 0xf;
+    const char *text = "";
+
+    if (client > 3)
+        text = apr_psprintf(e->pool, "Only for clients that ask with clientVersion %u or more.",
+                            client);
+    if (server > 0)
+        text =
+            add(e, text,
+                apr_psprintf(e->pool, "Only for requests with serverVersion %u or more, 0 or nil.",
+                             server));
+    return text;
+}
+
+static void explain(const struct explainer *e, const struct image_template *t,
+                    struct cep_explanation *explanation)
+{
+    const char *enroll, *autoenroll;
+    const char *note;
+    int may_enroll = decide(e, t->enroll, "Enroll", &enroll);
+    int may_autoenroll = decide(e, t->autoenroll, "AutoEnroll", &autoenroll);
+
+    explanation->name = image_at(e->snapshot, t->cn);
+    explanation->oid = image_at(e->snapshot, t->oid);
+    explanation->offered = may_enroll && t->ca_refs.count > 0;
+    explanation->autoenroll = explanation->offered && may_autoenroll;
+    explanation->text = add(e, enroll, autoenroll);
+    explanation->text = add(e, explanation->text, name_publishers(e, t->ca_refs));
+    note = name_versions(e, t->private_key_flags);
+    if (*note)
+        explanation->text = add(e, explanation->text, note);
+    note = apr_hash_get(e->notes, explanation->name, APR_HASH_KEY_STRING);
+    if (note)
+        explanation->text = add(e, explanation->text, note);
+}
+
+/* What findings say about templates that are there all the same. */
+static apr_hash_t *gather_notes(const struct explainer *e)
+{
+    apr_hash_t *notes = apr_hash_make(e->pool);
+
+    for (int i = 0; i < cep_snapshot_finding_count(e->snapshot); i++) {
+        struct cep_finding finding = cep_snapshot_finding(e->snapshot, i);
+        const char *note, *before;
+
+        if (finding.kind != CEP_OBJECT_TEMPLATE || finding.left_out)
+            continue;
+        before = apr_hash_get(notes, finding.name, APR_HASH_KEY_STRING);
+        note = sentence_of(e, &finding);
+        apr_hash_set(notes, finding.name, APR_HASH_KEY_STRING,
+                     before ? apr_pstrcat(e->pool, before, " ", note, NULL) : note);
+    }
+    return notes;
+}
+
+apr_array_header_t *cep_explain(const struct cep_snapshot *snapshot, const struct cep_token *token,
+                                apr_pool_t *pool)
+{
+    struct explainer e = {.snapshot = snapshot, .pool = pool};
+    apr_uint32_t count = snapshot->header->templates.count;
+    apr_array_header_t *all = apr_array_make(pool, (int)count + 8, sizeof(struct cep_explanation));
+
+    e.held = hold(snapshot, token, pool);
+    e.notes = gather_notes(&e);
+    for (apr_uint32_t i = 0; i < count; i++)
+        explain(&e, &snapshot->templates[i], apr_array_push(all));
+    for (int i = 0; i < cep_snapshot_finding_count(snapshot); i++) {
+        struct cep_finding finding = cep_snapshot_finding(snapshot, i);
+        struct cep_explanation *explanation;
+
+        if (finding.kind != CEP_OBJECT_TEMPLATE || !finding.left_out)
+            continue;
+        explanation = apr_array_push(all);
+        memset(explanation, 0, sizeof(*explanation));
+        explanation->name = finding.name;
+        explanation->oid = "";
+        explanation->text =
+            apr_pstrcat(pool, "Left out for everybody. ", sentence_of(&e, &finding), NULL);
+    }
+    return all;
+}
+
+int cep_explain_ca_count(const struct cep_snapshot *snapshot)
+{
+    return (int)snapshot->header->cas.count;
+}
+
+int cep_explain_oid_count(const struct cep_snapshot *snapshot)
+{
+    return (int)snapshot->header->oids.count;
+}

@@ -1,0 +1,141 @@
+/* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
+
+/* What is said about each template agrees with what is selected, and names the rule. */
+
+#include "cache_fixture.h"
+
+#include "cep_explain.h"
+
+#define SIDS "S-1-1-0", "S-1-5-11"
+
+static apr_pool_t *pool;
+static const struct cep_snapshot *snapshot;
+
+static int read_sample(void **state)
+{
+    struct cep_store *store;
+    struct cep_refresh_result result;
+    const char *error = "";
+    apr_time_t confirmed;
+
+    (void)state;
+    if (apr_pool_create(&pool, NULL) != APR_SUCCESS)
+        return -1;
+    store = cep_store_make(pool, scratch_dir(pool), "corp");
+    if (refresh_once(&result, file_config(pool, sample_path(pool)), store, pool, &error) !=
+        APR_SUCCESS) {
+        print_error("%s\n", error);
+        return -1;
+    }
+    snapshot = cep_reader_acquire(cep_reader_make(pool, store, NULL), pool, &confirmed);
+    return snapshot ? 0 : -1;
+}
+
+static int drop(void **state)
+{
+    (void)state;
+    apr_pool_destroy(pool);
+    return 0;
+}
+
+static const struct cep_explanation *find(const apr_array_header_t *all, const char *name)
+{
+    for (int i = 0; i < all->nelts; i++) {
+        const struct cep_explanation *one = &APR_ARRAY_IDX(all, i, struct cep_explanation);
+
+        if (!strcmp(one->name, name))
+            return one;
+    }
+    fail_msg("%s is not explained", name);
+    return NULL;
+}
+
+static void assert_says(const struct cep_explanation *one, const char *part)
+{
+    if (!strstr(one->text, part))
+        fail_msg("%s: \"%s\" lacks \"%s\"", one->name, one->text, part);
+}
+
+/* Every account and group of the domain: offered is what the selection offers to a client that
+ * takes all versions. */
+static void test_agrees_with_selection(void **state)
+{
+    const struct cep_request request = {
+        .has_filter = 1, .has_client_version = 1, .has_server_version = 1};
+    int offered = 0, withheld = 0;
+
+    (void)state;
+    for (unsigned rid = 500; rid < 1400; rid++) {
+        const char *sids[] = {SIDS, apr_psprintf(pool, SAMPLE_DOMAIN_SID "-%u", rid)};
+        struct cep_token token = token_of(pool, sids, 3);
+        apr_array_header_t *all = cep_explain(snapshot, &token, pool);
+        struct cep_selection selection;
+
+        cep_snapshot_select(&selection, snapshot, &token, &request, pool);
+        assert_true(all->nelts >= cep_snapshot_template_count(snapshot));
+        for (int i = 0; i < cep_snapshot_template_count(snapshot); i++) {
+            const struct cep_explanation *one = &APR_ARRAY_IDX(all, i, struct cep_explanation);
+
+            assert_int_equal(one->offered, !!selection.policies[i]);
+            assert_int_equal(one->autoenroll, !!(selection.policies[i] & CEP_PERMITTED));
+            assert_true(strlen(one->text) > 0);
+            offered += one->offered;
+            withheld += !one->offered;
+        }
+    }
+    assert_true(offered > 0 && withheld > 0);
+}
+
+/* What is left out stands behind the others, once for each finding that leaves it out. */
+static void test_left_out_is_explained(void **state)
+{
+    static const char *const sids[] = {SIDS};
+    struct cep_token token = token_of(pool, sids, 2);
+    apr_array_header_t *all = cep_explain(snapshot, &token, pool);
+    int left_out = 0;
+
+    (void)state;
+    for (int i = 0; i < cep_snapshot_finding_count(snapshot); i++) {
+        struct cep_finding finding = cep_snapshot_finding(snapshot, i);
+
+        if (finding.kind != CEP_OBJECT_TEMPLATE || !finding.left_out)
+            continue;
+        assert_says(find(all, finding.name), finding.code);
+        assert_int_equal(find(all, finding.name)->offered, 0);
+        left_out++;
+    }
+    assert_int_equal(all->nelts, cep_snapshot_template_count(snapshot) + left_out);
+}
+
+static void test_the_rule_is_named(void **state)
+{
+    static const char *const users[] = {SIDS, SAMPLE_DOMAIN_SID "-513"};
+    static const char *const nobody[] = {"S-1-5-21-1-2-3-4"};
+    struct cep_token token = token_of(pool, users, 3);
+    apr_array_header_t *all = cep_explain(snapshot, &token, pool);
+
+    (void)state;
+    assert_says(find(all, "User"), "Enroll is granted to " SAMPLE_DOMAIN_SID "-513.");
+    assert_says(find(all, "User"), "Published by ");
+    assert_says(find(all, "WebServer"), "Enroll is granted to none of the caller's SIDs.");
+    token = token_of(pool, nobody, 1);
+    all = cep_explain(snapshot, &token, pool);
+    assert_says(find(all, "User"), "Enroll is granted to none of the caller's SIDs.");
+    assert_int_equal(find(all, "User")->offered, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_agrees_with_selection),
+        cmocka_unit_test(test_left_out_is_explained),
+        cmocka_unit_test(test_the_rule_is_named),
+    };
+    int failed;
+
+    apr_initialize();
+    cep_xcep_init();
+    failed = cmocka_run_group_tests(tests, read_sample, drop);
+    apr_terminate();
+    return failed;
+}
