@@ -170,6 +170,7 @@ static void explain_one(struct cep_status_caller *caller, request_rec *r)
 {
     const struct cep_status *status = caller->status;
     struct cep_caller *found;
+    enum cep_token_age kept;
     const char *error = "";
     apr_status_t rv;
 
@@ -177,7 +178,7 @@ static void explain_one(struct cep_status_caller *caller, request_rec *r)
         caller->why = "there is no policy yet";
         return;
     }
-    rv = cep_callers_find(&found, status->source->callers, caller->user, r->pool, &error);
+    rv = cep_callers_find(&found, &kept, status->source->callers, caller->user, r->pool, &error);
     if (rv == APR_SUCCESS) {
         caller->dn = found->dn;
         caller->explanations = cep_explain(status->snapshot, &found->token, r->pool);

@@ -62,6 +62,7 @@ static void test_agrees_with_selection(void **state)
 {
     const struct cep_request request = {
         .has_filter = 1, .has_client_version = 1, .has_server_version = 1};
+    const struct cep_view everything = CEP_VIEW_DEFAULT;
     int offered = 0, withheld = 0;
 
     (void)state;
@@ -71,7 +72,7 @@ static void test_agrees_with_selection(void **state)
         apr_array_header_t *all = cep_explain(snapshot, &token, pool);
         struct cep_selection selection;
 
-        cep_snapshot_select(&selection, snapshot, &token, &request, pool);
+        cep_snapshot_select(&selection, snapshot, &token, &request, &everything, pool);
         assert_true(all->nelts >= cep_snapshot_template_count(snapshot));
         for (int i = 0; i < cep_snapshot_template_count(snapshot); i++) {
             const struct cep_explanation *one = &APR_ARRAY_IDX(all, i, struct cep_explanation);
