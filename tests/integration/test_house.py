@@ -140,11 +140,11 @@ def test_no_banned_functions():
 
 
 def test_codes_and_their_documentation():
-    """Every code in the source has one section in docs/messages.md, and the other way round."""
+    """Every code in the source has one section in docs/messages.md, in order, and the reverse."""
     used = {code for path in sources("mod_cep/**/*.[ch]") for code in CODE.findall(read(path))}
     described = re.findall(r"^### (CEP0[0-9]{3})$", read(os.path.join(SOURCE, "docs/messages.md")),
                            re.M)
-    assert sorted(described) == sorted(set(described))
+    assert described == sorted(set(described))
     assert used == set(described)
 
 
@@ -168,10 +168,19 @@ def test_directives_and_their_documentation():
             assert part in section, "%s lacks %s" % (section.split("\n")[0], part)
 
 
+def anchors(path):
+    """What a link may name behind "#": the headings, as GitHub and others make names of them."""
+    headings = re.findall(r"^#+ (.*)$", read(path), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-")
+            for heading in headings}
+
+
 def test_documents_link_to_what_exists():
     for path in sources("*.md", "docs/*.md"):
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", read(path)):
-            assert os.path.exists(os.path.join(os.path.dirname(path), target)), (path, target)
+        for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", read(path)):
+            aim = os.path.join(os.path.dirname(path), target) if target else path
+            assert os.path.exists(aim), (path, target)
+            assert not anchor or anchor in anchors(aim), (path, target, anchor)
 
 
 def test_no_reference_data_in_the_tree(shared):
