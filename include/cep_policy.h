@@ -147,6 +147,9 @@ struct cep_oid_row {
     apr_array_header_t *localized; /* struct cep_localized_name, may be empty */
 };
 
+/* 1 for letters, then parts of letters and digits, one to eight each: xs:language, RFC 5646. */
+int cep_language_is_tag(const char *text);
+
 /* How well a name's language fits the one that a client asked for. */
 enum cep_language_match {
     CEP_LANGUAGE_OTHER, /* or unknown */

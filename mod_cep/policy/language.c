@@ -30,6 +30,23 @@ static const struct language {
     {0x100c, "fr-CH"}, {0x1409, "en-NZ"}, {0x1809, "en-IE"}, {0x1c09, "en-ZA"},
 };
 
+int cep_language_is_tag(const char *text)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    static const char both[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    size_t part = strspn(text, letters);
+
+    while (part >= 1 && part <= 8) {
+        text += part;
+        if (!*text)
+            return 1;
+        if (*text++ != '-')
+            return 0;
+        part = strspn(text, both);
+    }
+    return 0;
+}
+
 /* Octets of the tag's first part. */
 static size_t primary_length(const char *tag)
 {

@@ -46,6 +46,24 @@ static int is_name(const char *name)
     return 1;
 }
 
+/*
+ * What is said inside must be about the directory. All else would take effect outside of it, for
+ * the whole server: CEPRequireTLS Off, for example.
+ */
+static const char *check_inside(cmd_parms *cmd)
+{
+    for (const ap_directive_t *inner = cmd->directive->first_child; inner; inner = inner->next) {
+        const command_rec *known = cep_directives;
+
+        while (known->name && ap_cstr_casecmp(known->name, inner->directive))
+            known++;
+        if (!known->name || known->req_override != RSRC_CONF || inner->first_child)
+            return apr_psprintf(cmd->pool, "%s at %s:%d does not belong inside <CEPDirectory>",
+                                inner->directive, inner->filename, inner->line_num);
+    }
+    return NULL;
+}
+
 static const char *open_directory(cmd_parms *cmd, void *dummy, const char *arg)
 {
     struct cep_server_config *conf = ap_get_module_config(cmd->server->module_config, &cep_module);
@@ -69,6 +87,9 @@ static const char *open_directory(cmd_parms *cmd, void *dummy, const char *arg)
     if (other)
         return apr_psprintf(cmd->pool, "<CEPDirectory %s> is already defined at %s", name,
                             other->defined_at);
+    error = check_inside(cmd);
+    if (error)
+        return error;
     source = make_source(cmd, name);
     APR_ARRAY_PUSH(conf->sources, struct cep_source *) = source;
 
@@ -383,10 +404,22 @@ static const char *set_max_stale(cmd_parms *cmd, void *dummy, const char *arg)
 
 /* ---- server-wide ---- */
 
+static const char *check_server_wide(cmd_parms *cmd)
+{
+    const struct cep_server_config *conf =
+        ap_get_module_config(cmd->server->module_config, &cep_module);
+
+    return conf->section ? apr_psprintf(cmd->pool,
+                                        "%s is for the whole server and does not belong "
+                                        "inside <CEPDirectory>",
+                                        cmd->cmd->name)
+                         : ap_check_cmd_context(cmd, GLOBAL_ONLY);
+}
+
 static const char *set_cache_dir(cmd_parms *cmd, void *dummy, const char *arg)
 {
     struct cep_server_config *conf = ap_get_module_config(cmd->server->module_config, &cep_module);
-    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    const char *error = check_server_wide(cmd);
 
     (void)dummy;
     return error ? error : set_file(cmd, arg, &conf->cache_dir);
@@ -395,7 +428,7 @@ static const char *set_cache_dir(cmd_parms *cmd, void *dummy, const char *arg)
 static const char *set_token_cache(cmd_parms *cmd, void *dummy, const char *arg)
 {
     struct cep_server_config *conf = ap_get_module_config(cmd->server->module_config, &cep_module);
-    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    const char *error = check_server_wide(cmd);
 
     (void)dummy;
     if (!error)
@@ -406,7 +439,7 @@ static const char *set_token_cache(cmd_parms *cmd, void *dummy, const char *arg)
 static const char *set_token_ttl(cmd_parms *cmd, void *dummy, const char *arg)
 {
     struct cep_server_config *conf = ap_get_module_config(cmd->server->module_config, &cep_module);
-    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    const char *error = check_server_wide(cmd);
     apr_interval_time_t ttl = 0;
 
     (void)dummy;
@@ -417,13 +450,6 @@ static const char *set_token_ttl(cmd_parms *cmd, void *dummy, const char *arg)
 }
 
 /* ---- in a Location or a virtual host ---- */
-
-static const char *set_policy(cmd_parms *cmd, void *conf, const char *arg)
-{
-    (void)cmd;
-    ((struct cep_dir_config *)conf)->policy = arg;
-    return NULL;
-}
 
 /* Text that goes into answers: XML 1.0 must be able to carry it. */
 static const char *check_text(cmd_parms *cmd, const char *arg)
@@ -439,28 +465,13 @@ static const char *check_text(cmd_parms *cmd, const char *arg)
                : apr_psprintf(cmd->pool, "%s must be written in UTF-8", cmd->cmd->name);
 }
 
-/* RFC 5646 in its outline: letters, then parts of letters and digits, one to eight each. */
-static int is_language(const char *tag)
-{
-    apr_size_t part = 0;
-
-    if (!apr_isalpha(*tag))
-        return 0;
-    for (; *tag; tag++) {
-        if (*tag == '-' ? part == 0 : (!apr_isalnum(*tag) || part == 8))
-            return 0;
-        part = *tag == '-' ? 0 : part + 1;
-    }
-    return part > 0;
-}
-
 static const char *add_policy_name(cmd_parms *cmd, void *dir_conf, const char *name,
                                    const char *language)
 {
     struct cep_dir_config *conf = dir_conf;
     struct cep_policy_name added = {name, language};
 
-    if (language && !is_language(language))
+    if (language && !cep_language_is_tag(language))
         return apr_psprintf(cmd->pool, "CEPPolicyName: %s is no language tag such as de or de-CH",
                             language);
     if (!conf->policy_names)
@@ -550,38 +561,10 @@ static const char *set_max_version(cmd_parms *cmd, void *conf, const char *arg)
                : "CEPMaxVersion must be a number from 1 to 15";
 }
 
-static const char *set_key_based_renewal(cmd_parms *cmd, void *conf, int on)
-{
-    (void)cmd;
-    ((struct cep_dir_config *)conf)->key_based_renewal = on ? 1 : 0;
-    return NULL;
-}
-
 static const char *set_freshness_margin(cmd_parms *cmd, void *conf, const char *arg)
 {
     return parse_duration(cmd, arg, 0, apr_time_from_sec(365 * 86400),
                           &((struct cep_dir_config *)conf)->freshness_margin);
-}
-
-static const char *set_require_tls(cmd_parms *cmd, void *conf, int on)
-{
-    (void)cmd;
-    ((struct cep_dir_config *)conf)->require_tls = on ? 1 : 0;
-    return NULL;
-}
-
-static const char *set_localized_names(cmd_parms *cmd, void *conf, int on)
-{
-    (void)cmd;
-    ((struct cep_dir_config *)conf)->localized_names = on ? 1 : 0;
-    return NULL;
-}
-
-static const char *set_require_pac(cmd_parms *cmd, void *conf, int on)
-{
-    (void)cmd;
-    ((struct cep_dir_config *)conf)->require_pac = on ? 1 : 0;
-    return NULL;
 }
 
 static const char *set_certificate_mapping(cmd_parms *cmd, void *conf, int argc, char *const argv[])
@@ -623,34 +606,33 @@ static const char *set_auth_failures(cmd_parms *cmd, void *dir, const char *numb
                                      const char *window)
 {
     struct cep_dir_config *conf = dir;
-    char *end;
-    apr_int64_t failures = apr_strtoi64(number, &end, 10);
 
     if (!window && !ap_cstr_casecmp(number, "off")) {
         conf->auth_failures = 0;
         return NULL;
     }
-    if (!window || !apr_isdigit(*number) || *end || failures < 1 || failures > 1000)
+    if (!window || !parse_number(number, 1, 1000, &conf->auth_failures))
         return "CEPAuthFailures needs a number from 1 to 1000 and a time, such as "
                "CEPAuthFailures 3 30m, or off";
-    conf->auth_failures = (int)failures;
     return parse_duration(cmd, window, apr_time_from_sec(1), CEP_GUESSES_MAX_WINDOW,
                           &conf->auth_window);
 }
 
 static const char *set_max_body(cmd_parms *cmd, void *conf, const char *arg)
 {
-    char *end;
-    apr_int64_t octets = apr_strtoi64(arg, &end, 10);
+    int octets;
 
     (void)cmd;
-    if (!apr_isdigit(*arg) || *end || octets < 1024 || octets > 1048576)
+    if (!parse_number(arg, 1024, 1048576, &octets))
         return "CEPMaxRequestBody must be a number of octets from 1024 to 1048576";
     ((struct cep_dir_config *)conf)->max_body = octets;
     return NULL;
 }
 
 #define INSTANCE (RSRC_CONF | ACCESS_CONF)
+
+/* For httpd's own setters, ap_set_..._slot(). */
+#define MEMBER(name) ((void *)APR_OFFSETOF(struct cep_dir_config, name))
 
 const command_rec cep_directives[] = {
     AP_INIT_RAW_ARGS("<CEPDirectory", open_directory, NULL, RSRC_CONF,
@@ -692,7 +674,7 @@ const command_rec cep_directives[] = {
                   "where callers' SIDs are kept: a socache provider with its arguments, or none"),
     AP_INIT_TAKE1("CEPTokenTTL", set_token_ttl, NULL, RSRC_CONF,
                   "how long a caller's SIDs are kept; 0: not at all"),
-    AP_INIT_TAKE1("CEPPolicy", set_policy, NULL, INSTANCE,
+    AP_INIT_TAKE1("CEPPolicy", ap_set_string_slot, MEMBER(policy), INSTANCE,
                   "the name of the <CEPDirectory> that this instance serves"),
     AP_INIT_TAKE12("CEPPolicyName", add_policy_name, NULL, INSTANCE,
                    "the name of the policy that people read, and the language that it is in"),
@@ -708,16 +690,16 @@ const command_rec cep_directives[] = {
     AP_INIT_TAKE1("CEPTemplateRights", set_template_rights, NULL, INSTANCE,
                   "autoenroll: only templates that the caller may enroll for automatically"),
     AP_INIT_TAKE1("CEPVersionFilter", set_version_filter, NULL, INSTANCE,
-                  "lenient: versions that a client does not say limit nothing"),
+                  "lenient: a version that a client does not say counts as CEPMaxVersion"),
     AP_INIT_TAKE1("CEPMaxVersion", set_max_version, NULL, INSTANCE,
                   "the highest version of clients and CAs that a shown template may need"),
-    AP_INIT_FLAG("CEPKeyBasedRenewal", set_key_based_renewal, NULL, INSTANCE,
+    AP_INIT_FLAG("CEPKeyBasedRenewal", ap_set_flag_slot, MEMBER(key_based_renewal), INSTANCE,
                  "On: only what may be renewed by the key of the old certificate"),
-    AP_INIT_FLAG("CEPRequireTLS", set_require_tls, NULL, INSTANCE,
+    AP_INIT_FLAG("CEPRequireTLS", ap_set_flag_slot, MEMBER(require_tls), INSTANCE,
                  "Off: TLS ends in front of this server"),
-    AP_INIT_FLAG("CEPLocalizedNames", set_localized_names, NULL, INSTANCE,
+    AP_INIT_FLAG("CEPLocalizedNames", ap_set_flag_slot, MEMBER(localized_names), INSTANCE,
                  "On: names of OIDs in the client's language where the directory has them"),
-    AP_INIT_FLAG("CEPRequirePAC", set_require_pac, NULL, INSTANCE,
+    AP_INIT_FLAG("CEPRequirePAC", ap_set_flag_slot, MEMBER(require_pac), INSTANCE,
                  "On: refuse callers whose Kerberos ticket carries no PAC"),
     AP_INIT_TAKE_ARGV("CEPCertificateMapping", set_certificate_mapping, NULL, INSTANCE,
                       "what leads from a TLS client certificate to an account: sid, altsecid, upn, "

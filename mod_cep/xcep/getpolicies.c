@@ -28,24 +28,6 @@ static int parse_int(apr_int32_t *result, const char *text)
     return 1;
 }
 
-/* xs:language: letters, then parts of letters and digits, one to eight each; RFC 3066. */
-static int is_language(const char *text)
-{
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    static const char both[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    size_t part = strspn(text, letters);
-
-    while (part >= 1 && part <= 8) {
-        text += part;
-        if (!*text)
-            return 1;
-        if (*text++ != '-')
-            return 0;
-        part = strspn(text, both);
-    }
-    return 0;
-}
-
 static void last_update_ends(struct cep_reader *reader, const char *text)
 {
     if (!cep_datetime_parse(&reader->request->last_update, text))
@@ -110,7 +92,7 @@ static void value_ends(struct cep_reader *reader, enum cep_element element, cons
     case CEP_EL_LAST_UPDATE: last_update_ends(reader, text); break;
     case CEP_EL_LANGUAGE:
         /* A language that is none is one that we do not have: the default serves. */
-        if (is_language(text))
+        if (cep_language_is_tag(text))
             request->language = apr_pstrdup(reader->pool, text);
         break;
     case CEP_EL_OID: oid_ends(reader, text); break;

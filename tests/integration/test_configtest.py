@@ -44,6 +44,16 @@ WRONG = [
     ("inside a host", [directory(FILE), "ServerAlias x\n" + directory(FILE, name="two")],
      "cannot occur within <VirtualHost> section"),
     ("outside", [directory(FILE), "CEPURL " + FILE], "belongs inside <CEPDirectory>"),
+    ("what is for instances inside", [section("CEPRequireTLS Off"), LOCATION],
+     "CEPRequireTLS at "),
+    ("what is httpd's inside", [section("ServerName other"), LOCATION],
+     "does not belong inside <CEPDirectory>"),
+    ("what is httpd's, with an inside of its own",
+     [section("<Location /x>", "</Location>"), LOCATION], "does not belong inside <CEPDirectory>"),
+    ("what is for the whole server inside", [section("CEPTokenTTL 5m"), LOCATION],
+     "CEPTokenTTL is for the whole server"),
+    ("a section inside", [section("<CEPDirectory two>", "CEPURL " + FILE, "</CEPDirectory>"),
+                          LOCATION], "<CEPDirectory at "),
     # CEPURL
     ("no URL", [directory(), LOCATION], "has no CEPURL"),
     ("not a URL", [directory("dc1.corp.example"), LOCATION], "does not begin with ldap://"),
@@ -157,6 +167,8 @@ WRONG = [
         extra=('CEPPolicyName "Richtlinie" de_CH',))], "CEPPolicyName: de_CH is no language tag"),
     ("name in a language of nine letters", [directory(FILE), location_section(
         extra=('CEPPolicyName "Richtlinie" abcdefghi',))], "is no language tag"),
+    ("name in a language with a digit", [directory(FILE), location_section(
+        extra=('CEPPolicyName "Richtlinie" d3',))], "CEPPolicyName: d3 is no language tag"),
     ("name in half a language", [directory(FILE), location_section(
         extra=('CEPPolicyName "Richtlinie" de-',))], "CEPPolicyName: de- is no language tag"),
     ("templates without a name", [directory(FILE), location_section(
@@ -223,6 +235,9 @@ RIGHT = [
         "CEPSite " + "a" * 63,)), LOCATION]),
     ("no margin", [directory(FILE), location_section(extra=("CEPFreshnessMargin 0",))]),
     ("a year's margin", [directory(FILE), location_section(extra=("CEPFreshnessMargin 365d",))]),
+    ("conditions inside a section", [section(
+        "<IfModule cep_module>", "CEPMaxStale 2h", "</IfModule>", "<IfDefine !Nothing>",
+        "CEPTimeout 1s", "</IfDefine>", 'IncludeOptional "${ROOT}/none*.conf"'), LOCATION]),
     ("a file that is not there yet", [directory("file:/nonexistent.ldif"), LOCATION]),
     ("no PAC wanted", [directory(FILE), location_section(extra=("CEPRequirePAC Off",))]),
     ("all mappings, in any order and case", [directory(FILE), location_section(
