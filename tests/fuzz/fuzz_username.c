@@ -18,13 +18,14 @@
 
 #include "cep_xcep.h"
 
+#define SOAP "http://www.w3.org/2003/05/soap-envelope"
 #define WSS  "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-"
 #define WSSE WSS "secext-1.0.xsd"
 
 #define LARGEST 60000
 
 static const char before[] =
-    "<s:Envelope xmlns:s='http://www.w3.org/2003/05/soap-envelope'><s:Header><o:Security "
+    "<s:Envelope xmlns:s='" SOAP "'><s:Header><o:Security "
     "s:mustUnderstand='1' xmlns:o='" WSSE "' xmlns:u='" WSS "utility-1.0.xsd'>";
 static const char behind[] =
     "</o:Security></s:Header><s:Body><GetPolicies xmlns='" CEP_XCEP_NS "'><client><lastUpdate>"
@@ -42,10 +43,11 @@ static void promise(int held, const char *what)
     }
 }
 
-static xmlNodePtr child(xmlNodePtr node, const char *name)
+static xmlNodePtr child(xmlNodePtr node, const char *ns, const char *name)
 {
     for (node = node ? node->children : NULL; node; node = node->next) {
-        if (node->type == XML_ELEMENT_NODE && node->ns && !strcmp((const char *)node->name, name))
+        if (node->type == XML_ELEMENT_NODE && node->ns && !strcmp((const char *)node->name, name) &&
+            !strcmp((const char *)node->ns->href, ns))
             return node;
     }
     return NULL;
@@ -71,12 +73,13 @@ static void compare(const struct cep_username_token *token, const char *message,
     xmlDocPtr tree = xmlReadMemory(message, (int)strlen(message), NULL, "UTF-8",
                                    XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
     xmlNodePtr root = tree ? xmlDocGetRootElement(tree) : NULL;
-    xmlNodePtr node = child(child(child(root, "Header"), "Security"), "UsernameToken");
+    xmlNodePtr node =
+        child(child(child(root, SOAP, "Header"), WSSE, "Security"), WSSE, "UsernameToken");
 
     promise(node != NULL, "the tree has a token, too");
-    promise(!strcmp(text_of(child(node, "Username"), 1, pool), token->user),
+    promise(!strcmp(text_of(child(node, WSSE, "Username"), 1, pool), token->user),
             "both read the same user");
-    promise(!strcmp(text_of(child(node, "Password"), 0, pool), token->password),
+    promise(!strcmp(text_of(child(node, WSSE, "Password"), 0, pool), token->password),
             "both read the same password");
     xmlFreeDoc(tree);
 }
