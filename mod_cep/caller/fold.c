@@ -1,106 +1,112 @@
 /* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Directories compare names more loosely than octet by octet: AD finds alice for ALICE and álice.
- * Whoever counts failures by the name as it was written gives a guesser a new count with each
- * spelling. Only for counting: two people whose names fold alike share a count, no more.
+ * Directories compare names more loosely than octet by octet: AD finds alice for ALICE and álice,
+ * OpenLDAP (RFC 4518, 2.2 and 2.3: NFKC, case folded) also for ⓐlice. Whoever counts failures by
+ * the name as it was written gives a guesser a new count with each spelling. Only for counting: two
+ * people whose names fold alike share a count, no more; so in doubt two are one.
  */
 #include "fold.h"
 
-#include <stdint.h>
 #include <string.h>
 
-/* The Latin letter without its mark, by code point from U+00C0 and from U+1E00; '.': none. */
-static const char latin[] = "aaaaaaaceeeeiiiidnooooo.ouuuuytsaaaaaaaceeeeiiiidnooooo.ouuuuyty"
-                            "aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiiiiijjkkklllllll"
-                            "lllnnnnnnnnnoooooooorrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs";
+#include <utf8proc.h>
 
-static const char latin_additional[] =
-    "aabbbbbbccddddddddddeeeeeeeeeeffgghhhhhhhhhhiiiikkkkkkllllllllmm"
-    "mmmmnnnnnnnnoooooooopppprrrrrrrrssssssssssttttttttuuuuuuuuuuvvvv"
-    "wwwwwwwwwwxxxxyyzzzzzzhtwyas....aaaaaaaaaaaaaaaaaaaaaaaaeeeeeeee"
-    "eeeeeeeeiiiioooooooooooooooooooooooouuuuuuuuuuuuuuyyyyyyyy......";
+/* Compatible forms, case and marks folded away, and what cannot be seen or is not assigned. */
+#define OPTIONS                                                                                    \
+    (UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_STRIPMARK |               \
+     UTF8PROC_IGNORE | UTF8PROC_STRIPNA | UTF8PROC_LUMP)
 
-/* One character of UTF-8 that is known to be well-formed; at its end 0. */
-static uint32_t next(const unsigned char **at)
+/* Longest decomposition of one character in Unicode: U+FDFA's. */
+#define MOST_PARTS 18
+
+/* Letters whose stroke or ligature is no mark to Unicode and none to AD's order either. */
+static const char *plain_letters(utf8proc_int32_t c)
 {
-    const unsigned char *c = *at;
-    uint32_t character = *c;
-    int more = character >= 0xf0 ? 3 : character >= 0xe0 ? 2 : character >= 0xc0 ? 1 : 0;
+    static const struct {
+        utf8proc_int32_t letter;
+        const char *plain;
+    } letters[] = {
+        {0xe6, "ae"}, {0xf0, "d"},  {0xf8, "o"},  {0xfe, "th"}, {0x111, "d"},  {0x127, "h"},
+        {0x131, "i"}, {0x138, "k"}, {0x142, "l"}, {0x14b, "n"}, {0x153, "oe"}, {0x167, "t"},
+        {0x180, "b"}, {0x19a, "l"}, {0x1b6, "z"}, {0x1e5, "g"}, {0x268, "i"},
+    };
 
-    if (character)
-        c++;
-    if (more)
-        character &= 0x3fu >> more;
-    for (; more && (*c & 0xc0) == 0x80; more--)
-        character = character << 6 | (*c++ & 0x3f);
-    *at = c;
-    return character;
+    for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++) {
+        if (letters[i].letter == c)
+            return letters[i].plain;
+    }
+    return NULL;
 }
 
-/* Combining marks, and what RFC 4518, 2.2 maps to nothing. */
-static int is_invisible(uint32_t c)
+/*
+ * What counts in a name. AD passes over characters that its order does not know, and it knows less
+ * than Unicode does today: signs and all beyond 16 bits count for nothing.
+ */
+static int counts(utf8proc_int32_t c)
 {
-    return c == 0xad || (c >= 0x300 && c <= 0x36f) || (c >= 0x180b && c <= 0x180e) ||
-           (c >= 0x200b && c <= 0x200f) || (c >= 0x202a && c <= 0x202e) ||
-           (c >= 0x2060 && c <= 0x206f) || (c >= 0xfe00 && c <= 0xfe0f) || c == 0xfeff ||
-           (c >= 0xfff9 && c <= 0xfffc) || c >= 0xe0000;
+    utf8proc_category_t category = utf8proc_category(c);
+
+    if (c < 0x80)
+        return c > ' ' && c != 0x7f;
+    return c <= 0xffff && ((category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO) ||
+                           (category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO));
 }
 
-static int is_blank(uint32_t c)
+struct output {
+    char *text;
+    size_t length, size;
+    int blank; /* one is due, if more comes */
+};
+
+static void write_octets(struct output *out, const void *octets, size_t count)
 {
-    return c == ' ' || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x202f ||
-           c == 0x205f || c == 0x3000;
+    if (count > out->size - out->length)
+        return;
+    memcpy(out->text + out->length, octets, count);
+    out->length += count;
 }
 
-static uint32_t fold_one(uint32_t c)
+/* One character of what a character decomposes to. Runs of blanks are one, outer ones none. */
+static void write_part(struct output *out, utf8proc_int32_t c)
 {
-    if (c >= 0xff01 && c <= 0xff5e) /* full width */
-        c -= 0xff01 - '!';
-    if (c >= 'A' && c <= 'Z')
-        return c + 32;
-    if (c >= 0xc0 && c < 0xc0 + sizeof(latin) - 1 && latin[c - 0xc0] != '.')
-        return (uint32_t)latin[c - 0xc0];
-    if (c >= 0x1e00 && c < 0x1e00 + sizeof(latin_additional) - 1 &&
-        latin_additional[c - 0x1e00] != '.')
-        return (uint32_t)latin_additional[c - 0x1e00];
-    if ((c >= 0x391 && c <= 0x3a9) || (c >= 0x410 && c <= 0x42f)) /* Greek, Cyrillic capitals */
-        return c + 32;
-    return c >= 0x400 && c <= 0x40f ? c + 80 : c;
-}
+    const char *plain = plain_letters(c);
+    utf8proc_uint8_t octets[4];
 
-static size_t write_utf8(char *to, size_t room, uint32_t c)
-{
-    unsigned char octets[4];
-    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-
-    if (n > room)
-        return 0;
-    for (size_t i = n; i-- > 1; c >>= 6)
-        octets[i] = (unsigned char)(0x80 | (c & 0x3f));
-    octets[0] = (unsigned char)(n == 1 ? c : (0xf00u >> n & 0xff) | c);
-    memcpy(to, octets, n);
-    return n;
+    if (c == ' ') {
+        out->blank = out->length > 0;
+        return;
+    }
+    if (!counts(c))
+        return;
+    if (out->blank)
+        write_octets(out, " ", 1);
+    out->blank = 0;
+    if (c >= 0x30a1 && c <= 0x30f6) /* Katakana; AD takes Hiragana for the same */
+        c -= 0x60;
+    if (plain)
+        write_octets(out, plain, strlen(plain));
+    else
+        write_octets(out, octets, (size_t)utf8proc_encode_char(c, octets));
 }
 
 size_t cep_fold(char *folded, size_t size, const char *text)
 {
-    const unsigned char *at = (const unsigned char *)text;
-    size_t length = 0;
-    int blank = 0;
-    uint32_t c;
+    const utf8proc_uint8_t *at = (const utf8proc_uint8_t *)text;
+    struct output out = {folded, 0, size, 0};
+    utf8proc_int32_t c, parts[MOST_PARTS];
+    utf8proc_ssize_t octets;
 
-    while ((c = next(&at)) != 0) {
-        if (is_invisible(c))
-            continue;
-        if (is_blank(c)) {
-            blank = length > 0;
-            continue;
-        }
-        if (blank)
-            length += write_utf8(folded + length, size - length, ' ');
-        blank = 0;
-        length += write_utf8(folded + length, size - length, fold_one(c));
+    for (; *at; at += octets) {
+        utf8proc_ssize_t count;
+        int boundary = 0;
+
+        octets = utf8proc_iterate(at, -1, &c);
+        if (octets <= 0) /* not reached: names are well-formed UTF-8 */
+            break;
+        count = utf8proc_decompose_char(c, parts, MOST_PARTS, OPTIONS, &boundary);
+        for (utf8proc_ssize_t i = 0; i < count && i < MOST_PARTS; i++)
+            write_part(&out, parts[i]);
     }
-    return length;
+    return out.length;
 }

@@ -6,10 +6,11 @@
 
 #include <stddef.h>
 
-/* Longest result, in octets: names are bounded by CEP_CALLER_MAX_NAME, and none grows. */
-#define CEP_FOLD_MAX 512
+/* Octets kept of a result. No name of letters grows beyond it (CEP_CALLER_MAX_NAME, and Hangul is
+ * taken apart to three times its length); what other characters make longer is cut. */
+#define CEP_FOLD_MAX 2048
 
-/* Write the folded text, without a NUL, to at most size octets; the rest is cut. Its length. */
+/* Write the folded text of well-formed UTF-8, without a NUL, to at most size octets. Its length. */
 size_t cep_fold(char *folded, size_t size, const char *text);
 
 #endif
