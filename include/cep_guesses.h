@@ -22,7 +22,8 @@
 /* Longest time that is waited so that refusals take equally long. */
 #define CEP_GUESSES_MAX_PACE apr_time_from_sec(1)
 
-/* An attempt that was begun this long ago and never ended was a wrong one: its process is dead. */
+/* An attempt that never ends was a wrong one, for its process is dead: seen after this time, and
+ * before twice this time. */
 #define CEP_GUESSES_ABANDONED apr_time_from_sec(300)
 
 struct cep_guess_table; /* holds no pointers: every process may have it at another place */
@@ -42,6 +43,7 @@ struct cep_guess_attempt {
     struct cep_guess_key account, address;
     apr_uint32_t limit; /* wrong passwords per account, 1 or more */
     apr_interval_time_t window;
+    apr_int64_t period; /* set by cep_guesses_begin(): when it began */
 };
 
 /*
@@ -67,7 +69,7 @@ enum cep_guess_verdict {
  * never more than limit reach the directory. now: of a clock that never goes back.
  */
 enum cep_guess_verdict cep_guesses_begin(struct cep_guess_table *table,
-                                         const struct cep_guess_attempt *attempt, apr_time_t now);
+                                         struct cep_guess_attempt *attempt, apr_time_t now);
 
 enum cep_guess_outcome {
     CEP_GUESS_RIGHT,    /* the account's failures are forgotten, the address's are not */

@@ -238,7 +238,7 @@ int cep_guesses_attempt(struct cep_guess_attempt *attempt, const struct cep_gues
                         request_rec *r, const struct cep_dir_config *conf, const char *account);
 /* BUSY also where nothing can be said. */
 enum cep_guess_verdict cep_guesses_admit(request_rec *r, struct cep_guesses *guesses,
-                                         const struct cep_guess_attempt *attempt);
+                                         struct cep_guess_attempt *attempt);
 /* After ADMITTED; took: how long the provider needed. As cep_guesses_end(). */
 unsigned cep_guesses_settle(request_rec *r, struct cep_guesses *guesses,
                             const struct cep_guess_attempt *attempt, enum cep_guess_outcome outcome,

@@ -24,10 +24,10 @@
 
 struct slot {
     struct cep_guess_key key;
-    apr_time_t until;      /* an account's failures count, an address has some, before then */
-    apr_time_t begun;      /* when the last attempt was admitted */
-    apr_uint32_t wrong;    /* of an account */
-    apr_uint32_t underway; /* attempts that have not ended */
+    apr_time_t until;         /* an account's failures count, an address has some, before then */
+    apr_int64_t period;       /* in which it was last settled, see period_of() */
+    apr_uint32_t wrong;       /* of an account */
+    apr_uint32_t underway[2]; /* attempts that have not ended: begun in even and in odd periods */
 };
 
 struct cep_guess_table {
@@ -111,11 +111,30 @@ static struct slot *place(struct cep_guess_table *table, const struct cep_guess_
     return &table->slots[(first + step) & (table->capacity - 1)];
 }
 
+/* By the periods in which they began it is seen which attempts were given up, though others come
+ * and go all the time. */
+static apr_int64_t period_of(apr_time_t now)
+{
+    return now / CEP_GUESSES_ABANDONED;
+}
+
+static apr_uint32_t *underway_of(struct slot *slot, apr_int64_t period)
+{
+    return &slot->underway[period & 1];
+}
+
+static apr_uint32_t underway(const struct slot *slot)
+{
+    return slot->underway[0] + slot->underway[1];
+}
+
 static int is_free(const struct slot *slot, apr_time_t now)
 {
+    apr_time_t since = (slot->period + 2) * CEP_GUESSES_ABANDONED;
+
     if (slot->until > now)
         return 0;
-    return slot->underway == 0 || now - slot->begun >= CEP_GUESSES_MAX_WINDOW;
+    return underway(slot) == 0 || now - since >= CEP_GUESSES_MAX_WINDOW;
 }
 
 /* The key's slot, else a free one (*found 0), else NULL. */
@@ -138,9 +157,10 @@ static struct slot *find(struct cep_guess_table *table, const struct cep_guess_k
     return vacant;
 }
 
-static void take(struct slot *slot, const struct cep_guess_key *key)
+static void take(struct slot *slot, const struct cep_guess_key *key, apr_time_t now)
 {
     memset(slot, 0, sizeof(*slot));
+    slot->period = period_of(now);
     slot->key = *key;
 }
 
@@ -204,15 +224,26 @@ static apr_uint32_t wrong(const struct slot *slot, const struct rule *rule, apr_
     return left < rule->limit ? (apr_uint32_t)left : rule->limit;
 }
 
-/* Bring a slot to this moment. */
+static void give_up(apr_uint32_t *attempts, struct slot *slot, const struct rule *rule,
+                    apr_time_t now)
+{
+    if (*attempts)
+        count_wrong(slot, rule, *attempts, now);
+    *attempts = 0;
+}
+
+/* Bring a slot to this moment. Those who began before the last period are given up. */
 static void settle(struct slot *slot, const struct rule *rule, apr_time_t now)
 {
+    apr_int64_t period = period_of(now);
+
     if (slot->until <= now)
         slot->wrong = 0;
-    if (slot->underway && now - slot->begun >= CEP_GUESSES_ABANDONED) {
-        count_wrong(slot, rule, slot->underway, now);
-        slot->underway = 0;
-    }
+    if (period > slot->period)
+        give_up(underway_of(slot, period), slot, rule, now);
+    if (period > slot->period + 1)
+        give_up(underway_of(slot, period - 1), slot, rule, now);
+    slot->period = period;
 }
 
 static enum cep_guess_verdict judge(struct slot *slot, const struct rule *rule,
@@ -224,11 +255,11 @@ static enum cep_guess_verdict judge(struct slot *slot, const struct rule *rule,
     failures = wrong(slot, rule, now);
     if (failures >= rule->limit)
         return locked;
-    return slot->underway >= rule->limit - failures ? CEP_GUESS_BUSY : CEP_GUESS_ADMITTED;
+    return underway(slot) >= rule->limit - failures ? CEP_GUESS_BUSY : CEP_GUESS_ADMITTED;
 }
 
 enum cep_guess_verdict cep_guesses_begin(struct cep_guess_table *table,
-                                         const struct cep_guess_attempt *attempt, apr_time_t now)
+                                         struct cep_guess_attempt *attempt, apr_time_t now)
 {
     const struct rule rules[] = {account_rule(attempt), address_rule(attempt)};
     const struct cep_guess_key *keys[] = {&attempt->account, &attempt->address};
@@ -249,26 +280,26 @@ enum cep_guess_verdict cep_guesses_begin(struct cep_guess_table *table,
     /* One free place cannot serve both. */
     if (!slots[0] || !slots[1])
         return CEP_GUESS_FULL;
+    attempt->period = period_of(now);
     if (!found[0])
-        take(slots[0], keys[0]);
-    slots[0]->begun = now;
-    slots[0]->underway++;
+        take(slots[0], keys[0], now);
+    ++*underway_of(slots[0], attempt->period);
     if (slots[1] == slots[0])
         slots[1] = find(table, keys[1], now, &found[1]);
     if (!slots[1]) {
-        slots[0]->underway--;
+        --*underway_of(slots[0], attempt->period);
         return CEP_GUESS_FULL;
     }
     if (!found[1])
-        take(slots[1], keys[1]);
-    slots[1]->begun = now;
-    slots[1]->underway++;
+        take(slots[1], keys[1], now);
+    ++*underway_of(slots[1], attempt->period);
     return CEP_GUESS_ADMITTED;
 }
 
 /* 1: this was the last failure allowed. */
 static int end_one(struct cep_guess_table *table, const struct cep_guess_key *key,
-                   const struct rule *rule, enum cep_guess_outcome outcome, apr_time_t now)
+                   apr_int64_t begun, const struct rule *rule, enum cep_guess_outcome outcome,
+                   apr_time_t now)
 {
     int found;
     struct slot *slot = find(table, key, now, &found);
@@ -276,10 +307,10 @@ static int end_one(struct cep_guess_table *table, const struct cep_guess_key *ke
     if (!slot || (!found && outcome != CEP_GUESS_WRONG))
         return 0;
     if (!found)
-        take(slot, key); /* it took so long that it was given up */
+        take(slot, key, now); /* it took so long that it was given up */
     settle(slot, rule, now);
-    if (slot->underway)
-        slot->underway--;
+    if (begun + 1 >= slot->period && *underway_of(slot, begun))
+        --*underway_of(slot, begun);
     if (outcome == CEP_GUESS_WRONG) {
         count_wrong(slot, rule, 1, now);
         return wrong(slot, rule, now) >= rule->limit;
@@ -297,9 +328,9 @@ unsigned cep_guesses_end(struct cep_guess_table *table, const struct cep_guess_a
     const struct rule account = account_rule(attempt), address = address_rule(attempt);
     unsigned locks = 0;
 
-    if (end_one(table, &attempt->account, &account, outcome, now))
+    if (end_one(table, &attempt->account, attempt->period, &account, outcome, now))
         locks |= CEP_GUESS_LOCKS_ACCOUNT;
-    if (end_one(table, &attempt->address, &address, outcome, now))
+    if (end_one(table, &attempt->address, attempt->period, &address, outcome, now))
         locks |= CEP_GUESS_LOCKS_ADDRESS;
     return locks;
 }

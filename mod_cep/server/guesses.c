@@ -17,7 +17,7 @@
 #define MUTEX_TYPE "cep-guesses"
 
 /* What lies in the parent's pool. A changed layout must get a new number. */
-#define KEPT_AS "mod_cep guesses 1"
+#define KEPT_AS "mod_cep guesses 2"
 
 /* How long one attempt waits for others at the same account. */
 #define PATIENCE    apr_time_from_sec(10)
@@ -143,7 +143,7 @@ int cep_guesses_attempt(struct cep_guess_attempt *attempt, const struct cep_gues
  * at once with the right password must not be refused, and the limit must hold.
  */
 enum cep_guess_verdict cep_guesses_admit(request_rec *r, struct cep_guesses *guesses,
-                                         const struct cep_guess_attempt *attempt)
+                                         struct cep_guess_attempt *attempt)
 {
     apr_time_t deadline = cep_monotonic() + PATIENCE;
     apr_interval_time_t sleep = FIRST_SLEEP;

@@ -45,7 +45,7 @@ static struct cep_guess_attempt by(const char *name, const char *address)
     return attempt;
 }
 
-static enum cep_guess_verdict begin(const struct cep_guess_attempt *attempt, apr_time_t now)
+static enum cep_guess_verdict begin(struct cep_guess_attempt *attempt, apr_time_t now)
 {
     return cep_guesses_begin(table, attempt, now);
 }
@@ -57,7 +57,7 @@ static unsigned end(const struct cep_guess_attempt *attempt, enum cep_guess_outc
 }
 
 /* A whole attempt that is wrong. */
-static enum cep_guess_verdict wrong_one(const struct cep_guess_attempt *attempt, apr_time_t now)
+static enum cep_guess_verdict wrong_one(struct cep_guess_attempt *attempt, apr_time_t now)
 {
     enum cep_guess_verdict verdict = begin(attempt, now);
 
@@ -66,7 +66,7 @@ static enum cep_guess_verdict wrong_one(const struct cep_guess_attempt *attempt,
     return verdict;
 }
 
-static void lock(const struct cep_guess_attempt *attempt, apr_time_t now)
+static void lock(struct cep_guess_attempt *attempt, apr_time_t now)
 {
     for (int i = 0; i < 3; i++)
         assert_int_equal(wrong_one(attempt, now), CEP_GUESS_ADMITTED);
@@ -141,16 +141,75 @@ static void who_is_under_way_counts(void **state)
 /* A process that died with attempts under way: they were wrong. */
 static void abandoned_attempts(void **state)
 {
+    const apr_time_t begun = CEP_GUESSES_ABANDONED, later = 3 * CEP_GUESSES_ABANDONED;
+    struct cep_guess_attempt alice = by("alice", "192.0.2.1"), one;
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        begin(&alice, begun);
+    one = alice;
+    assert_int_equal(begin(&alice, later - 1), CEP_GUESS_BUSY);
+    end(&one, CEP_GUESS_RIGHT, later - 1); /* slow, and not dead */
+    assert_int_equal(begin(&alice, later - 1), CEP_GUESS_ADMITTED);
+    assert_int_equal(begin(&alice, later), CEP_GUESS_BUSY); /* two wrong, one under way */
+    end(&alice, CEP_GUESS_WRONG, later);
+    assert_int_equal(begin(&alice, later), CEP_GUESS_ACCOUNT_LOCKED);
+    assert_int_equal(begin(&alice, later + WINDOW - 1), CEP_GUESS_ACCOUNT_LOCKED);
+    assert_int_equal(begin(&alice, later + WINDOW), CEP_GUESS_ADMITTED);
+}
+
+/* Nobody has asked for so long that both periods are over. */
+static void abandoned_attempts_of_a_quiet_account(void **state)
+{
     struct cep_guess_attempt alice = by("alice", "192.0.2.1");
-    apr_time_t later = START + CEP_GUESSES_ABANDONED;
+    apr_time_t later = START + 7 * CEP_GUESSES_ABANDONED;
 
     (void)state;
     for (int i = 0; i < 3; i++)
         begin(&alice, START);
-    assert_int_equal(begin(&alice, later - 1), CEP_GUESS_BUSY);
     assert_int_equal(begin(&alice, later), CEP_GUESS_ACCOUNT_LOCKED);
-    assert_int_equal(begin(&alice, later + WINDOW - 1), CEP_GUESS_ACCOUNT_LOCKED);
-    assert_int_equal(begin(&alice, later + WINDOW), CEP_GUESS_ADMITTED);
+    end(&alice, CEP_GUESS_RIGHT, later); /* it lives after all */
+    assert_int_equal(begin(&alice, later), CEP_GUESS_ADMITTED);
+}
+
+/* Also where others come and go all the time: else the address of a proxy would be shut in the end.
+ */
+static void abandoned_attempts_of_a_busy_address(void **state)
+{
+    const apr_time_t step = CEP_GUESSES_ABANDONED / 10;
+    const int most = 3 * CEP_GUESSES_PER_ADDRESS;
+    struct cep_guess_attempt attempt, last = by("user0", "192.0.2.1");
+    apr_time_t now = START;
+    char name[16];
+
+    (void)state;
+    for (int i = 0; i < most; i++) {
+        snprintf(name, sizeof(name), "user%d", i);
+        attempt = by(name, "192.0.2.1");
+        assert_int_equal(begin(&attempt, now), CEP_GUESS_ADMITTED);
+        last = attempt;
+    }
+    attempt = by("alice", "192.0.2.1");
+    assert_int_equal(begin(&attempt, now), CEP_GUESS_BUSY);
+    end(&last, CEP_GUESS_RIGHT, now);
+    while (now < START + 2 * CEP_GUESSES_ABANDONED) {
+        if (begin(&attempt, now) == CEP_GUESS_ADMITTED)
+            end(&attempt, CEP_GUESS_RIGHT, now);
+        now += step;
+    }
+    /* By now they have been counted as wrong, and run off. */
+    assert_int_equal(begin(&attempt, now), CEP_GUESS_ADMITTED);
+    end(&attempt, CEP_GUESS_RIGHT, now);
+    for (int i = 0; i < 2 * most && now < START + 2 * CEP_GUESSES_ABANDONED + WINDOW; i++) {
+        now += WINDOW / most;
+        assert_int_equal(begin(&attempt, now), CEP_GUESS_ADMITTED);
+        end(&attempt, CEP_GUESS_RIGHT, now);
+    }
+    for (int i = 0; i < most; i++) {
+        snprintf(name, sizeof(name), "other%d", i);
+        attempt = by(name, "192.0.2.1");
+        assert_int_equal(begin(&attempt, now), CEP_GUESS_ADMITTED);
+    }
 }
 
 /* One that was given up and ends after all is counted once more, and takes nothing below zero. */
@@ -264,6 +323,22 @@ static void spellings_of_one_name(void **state)
         {"\xd0\xb8\xd0\xb2\xd0\xb0\xd0\xbd", "\xd0\x98\xd0\x92\xd0\x90\xd0\x9d"}, /* Cyrillic */
         {"\xd1\x91", "\xd0\x81"},
         {"j\xc3\xb6rg", "jorg"},
+        {"alice", "\xf0\x9d\x90\x9a"
+                  "lice"}, /* U+1D41A, bold */
+        {"alice", "\xe2\x93\x90l\xe2\x85\xb0\xe2\x84\xad"
+                  "e"},             /* circled, Roman, U+212D */
+        {"finn", "\xef\xac\x81nn"}, /* a ligature */
+        {"strasse", "stra\xc3\x9f"
+                    "e"},
+        {"aero", "\xc3\x86r\xc3\xb8"},
+        {"\xce\xb9\xcf\x89", "\xce\x8a\xce\x8f"}, /* Greek with and without accents */
+        {"\xd5\xa1", "\xd4\xb1"},                 /* Armenian */
+        {"\xe3\x81\x82", "\xe3\x82\xa2"},         /* Hiragana, Katakana */
+        {"\xe3\x81\x82", "\xef\xbd\xb1"},         /* half width */
+        {"a-b", "a\xe2\x80\x90"
+                "b"},
+        {"alice", "alice\xcd\xb8"}, /* U+0378, not assigned */
+        {"alice", "alice\xf0\x9f\x98\x80"},
     };
     static const char *const different[][2] = {
         {"alice", "alicf"},
@@ -272,7 +347,8 @@ static void spellings_of_one_name(void **state)
         {"ws01", "ws01$"},
         {"\xd0\xb8\xd0\xb2", "\xd0\xb8\xd0\xb3"},
         {"\xe4\xb8\x80", "\xe4\xb8\x81"},
-        {"\xf0\x9f\x98\x80", "\xf0\x9f\x98\x81"},
+        {"a.b", "ab"},
+        {"\xea\xb0\x80", "\xea\xb0\x81"}, /* Hangul */
     };
     struct cep_guess_attempt one = by("alice", "192.0.2.1"), two = one;
 
@@ -297,6 +373,11 @@ static void the_longest_names(void **state)
     a[512] = '\0';
     memcpy(b, a, sizeof(b));
     b[511] = 'b';
+    assert_false(same(a, b));
+    for (size_t i = 0; i + 3 <= 512; i += 3)
+        memcpy(a + i, "\xea\xb0\x81", 4); /* Hangul, which grows most of all scripts */
+    memcpy(b, a, sizeof(b));
+    memcpy(b + 507, "\xea\xb0\x82", 3);
     assert_false(same(a, b));
 }
 
@@ -352,6 +433,8 @@ int main(void)
         TEST(a_right_password_forgets),
         TEST(who_is_under_way_counts),
         TEST(abandoned_attempts),
+        TEST(abandoned_attempts_of_a_quiet_account),
+        TEST(abandoned_attempts_of_a_busy_address),
         TEST(late_ends),
         TEST(an_address_has_its_own_limit),
         TEST(many_good_ones_of_an_address_wait),
