@@ -229,6 +229,9 @@ int cep_incoming_read(request_rec *r, const struct cep_dir_config *conf,
 /* The MessageID of what has been read so far, or NULL. */
 const char *cep_incoming_message_id(request_rec *r);
 
+/* Give the body to other handlers, behind a redirect within httpd. */
+void cep_incoming_insert_filter(request_rec *r);
+
 /* guesses.c: the count of wrong passwords, for all children and over graceful restarts */
 int cep_guesses_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
 int cep_guesses_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);

@@ -39,6 +39,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_check_authn(cep_username_check_authn, NULL, NULL, APR_HOOK_MIDDLE,
                         AP_AUTH_INTERNAL_PER_CONF);
     cep_body_register();
+    ap_hook_insert_filter(cep_incoming_insert_filter, NULL, NULL, APR_HOOK_MIDDLE);
     /* First: mod_authz_core ends this hook with OK, and then nobody else is asked. */
     ap_hook_auth_checker(cep_note_authenticated, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_insert_error_filter(cep_errors_insert, NULL, NULL, APR_HOOK_MIDDLE);

@@ -103,6 +103,19 @@ static int take_body(request_rec *r, const struct cep_dir_config *conf, struct i
     return status;
 }
 
+/*
+ * httpd gives the request that it redirects to the filters of the connection's protocol only, so
+ * that the one that replays is left behind. Not for an ErrorDocument, which has no body.
+ */
+void cep_incoming_insert_filter(request_rec *r)
+{
+    const struct incoming *before = before_redirect(r);
+
+    if (before && r->prev->status == HTTP_OK &&
+        !ap_get_module_config(r->request_config, &cep_module))
+        cep_body_replay(r, before->body, before->length);
+}
+
 /* Parse, and see that Content-Type says the same; incoming->request is NULL if one fails. */
 static void understand(request_rec *r, struct incoming *incoming)
 {

@@ -334,6 +334,22 @@ def test_body_is_there_for_others(make_httpd, probe, chunked):
                                user=None), "Sender", "FailedAuthentication")
 
 
+def test_body_is_there_behind_a_redirect(make_httpd, probe):
+    """Of httpd's own, to what is none of ours and reads the message for the first time."""
+    server = start(
+        make_httpd(), probe, location(path="/old", provider="probe"),
+        '<Location "/old">\nRewriteEngine On\nRewriteRule . /echo\n</Location>',
+        '<Location "/echo">\nSetHandler probe\nRequire all granted\n</Location>',
+        server=("CEPTokenTTL 0", "LoadModule rewrite_module %s/mod_rewrite.so" %
+                facts()["modules"]))
+    body = soap.build(headers=soap.credentials("alice", "right")) + b"\n" * 20000
+    client = soap.Client(server, user=None)
+    for chunks in (None, [body[i:i + 999] for i in range(0, len(body), 999)]) * 2:
+        response = client.send(None if chunks else body, path="/old", chunks=chunks)
+        assert (response.status, response.body) == (200, body)
+    client.close()
+
+
 def test_kept_connection(make_httpd, probe):
     """After a replayed body the next request of the connection is read from its beginning."""
     server = start(make_httpd(), probe)
