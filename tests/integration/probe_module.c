@@ -3,7 +3,8 @@
 /*
  * For tests only: an authn provider "probe" that notes each question in the file "asked" of the
  * server's directory (one line: name), and a handler "probe" that sends back the body it reads.
- * alice and bob have the password "right", "broken" cannot be told, others are unknown.
+ * alice and bob have the password "right", "broken" cannot be told, others are unknown. Where there
+ * is a file "tables", all that other modules could take from a request at its end is put there.
  */
 #include "ap_provider.h"
 #include "httpd.h"
@@ -63,11 +64,36 @@ static int echo(request_rec *r)
     return OK;
 }
 
+static int dump_pair(void *file, const char *name, const char *value)
+{
+    apr_file_printf(file, "%s=%s\n", name, value);
+    return 1;
+}
+
+static int dump(request_rec *r)
+{
+    const apr_table_t *tables[] = {r->notes, r->subprocess_env, r->connection->notes,
+                                   r->headers_out, r->err_headers_out};
+    apr_file_t *file;
+
+    if (apr_file_open(&file, ap_server_root_relative(r->pool, "tables"),
+                      APR_FOPEN_WRITE | APR_FOPEN_APPEND, APR_FPROT_OS_DEFAULT,
+                      r->pool) != APR_SUCCESS)
+        return DECLINED;
+    apr_file_printf(file, "%s %s %s %s\n", r->the_request, r->uri, r->args ? r->args : "",
+                    r->user ? r->user : "");
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+        apr_table_do(dump_pair, file, tables[i], NULL);
+    apr_file_close(file);
+    return DECLINED;
+}
+
 static void register_hooks(apr_pool_t *p)
 {
     ap_register_auth_provider(p, AUTHN_PROVIDER_GROUP, "probe", AUTHN_PROVIDER_VERSION, &provider,
                               AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_handler(echo, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_log_transaction(dump, NULL, NULL, APR_HOOK_REALLY_LAST);
 }
 
 module AP_MODULE_DECLARE_DATA probe_module = {STANDARD20_MODULE_STUFF, NULL, NULL, NULL, NULL, NULL,
