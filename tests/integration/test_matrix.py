@@ -12,7 +12,9 @@ To add one: a row, and, if it needs another location, that in locations().
 import base64
 import http.client
 import os
+import re
 import ssl
+import subprocess
 import time
 from dataclasses import dataclass, field
 
@@ -23,6 +25,7 @@ from cep_env.certs import ClientAuthority, alternative_names, sid_extension
 from cep_env.httpd import (
     MPMS, directory_section, facts, free_port, location_section)
 from cep_env.leaks import Leaks
+from samba_ad import BASE
 from security_descriptor import sid_from_bytes
 
 MODULES = ("ldap", "authnz_ldap", "auth_gssapi")
@@ -61,6 +64,11 @@ class Case:
     logged: tuple = ()            # what httpd may say of it at level warning or above
 
 
+# Accounts whose password is good and that AD lets nobody in with. What the last one lacks, only who
+# checks the password sees.
+UNUSABLE = (("locked out", "frank"), ("expired", "grace"), ("password to be changed", "heidi"))
+
+
 def ways():
     """Kerberos, certificates, Basic, UsernameToken: what each has of good and bad."""
     yield from kerberos()
@@ -75,7 +83,10 @@ def kerberos():
         yield Case("ticket of " + account, both, account, ticket=account)
     yield Case("PAC required", pac, "alice", ticket="alice")
     yield Case("the directory asked", asked, "alice", ticket="alice")
-    yield Case("disabled after the ticket, directory asked", asked, NOBODY, ticket="erin")
+    for name, account in (("disabled", "erin"), *UNUSABLE[:2]):
+        yield Case(name + " after the ticket, directory asked", asked, NOBODY, ticket=account)
+    yield Case("the service has another key", "/kerberos-key", CHALLENGE, ticket="alice",
+               logged=("auth_gssapi",))
     yield Case("no ticket", both, CHALLENGE)
     for name in ("empty", "garbage", "cut", "changed", "NTLM", "NTLM in SPNEGO", "replayed",
                  "too old", "other service", "no base64"):
@@ -93,7 +104,7 @@ def certificates():
     good = "/certificate"
     for name, account in (("alice", "alice"), ("bob", "bob"), ("WS01$", "WS01$")):
         yield Case("certificate of " + name, good, account, certificate=name)
-    for name in ("unmapped", "unknown SID", "disabled", "two UPNs", "UPN only", "broken SID",
+    for name in ("unmapped", "unknown SID", "disabled", "frank", "grace", "two UPNs", "UPN only", "broken SID",
                  "untrusted issuer", "of two accounts"):
         yield Case("certificate: " + name, good, NOBODY, certificate=name)
     for name in ("expired", "not yet valid", "self-signed", "stranger", None):
@@ -108,12 +119,14 @@ def basic():
         for name, user, password in (
                 ("wrong", "alice", "wrong"), ("empty password", "alice", ""),
                 ("empty name", "", good), ("nobody", "nosuch", "x"), ("asterisk", "*", good),
-                ("disabled", "erin", good if provider != "file" else "wrong")):
+                ("disabled", "erin", good if provider != "file" else "wrong"),
+                *((name, user, good) for name, user in UNUSABLE if provider != "file")):
             yield Case("%s: %s" % (provider, name), path, CHALLENGE, basic=(user, password),
                        logged=("auth_basic", "authn_file", "authnz_ldap"))
         yield Case("%s: nothing" % provider, path, CHALLENGE)
-    yield Case("file: good, disabled in the directory", "/basic/file", NOBODY,
-               basic=("erin", "file"))
+    for name, user in (("disabled", "erin"), *UNUSABLE[:2]):
+        yield Case("file: good, %s in the directory" % name, "/basic/file", NOBODY,
+                   basic=(user, "file"))
     yield Case("file: good, not in the directory", "/basic/file", NOBODY,
                basic=("unmapped", "file"))
 
@@ -127,7 +140,8 @@ def username_tokens():
         for name, user, password in (
                 ("wrong", "alice", "wrong"), ("nobody", "nosuch", "x"),
                 ("asterisk", "*", good), ("parenthesis", "alice)(cn=*", good),
-                ("disabled", "erin", good if provider != "file" else "wrong")):
+                ("disabled", "erin", good if provider != "file" else "wrong"),
+                *((name, user, good) for name, user in UNUSABLE if provider != "file")):
             yield Case("token, %s: %s" % (provider, name), path, NOBODY, token=(user, password),
                        logged=("authn_file", "authnz_ldap"))
         for name, user, password in (("empty password", "alice", ""), ("empty name", "", good),
@@ -143,8 +157,9 @@ def username_tokens():
         yield Case("token, %s: digest" % provider, path, NO_TOKEN, security=soap.security(
             soap.username_token("alice", "c2hhMQ==", ' Type="%s"' % soap.PASSWORD_TEXT.replace(
                 "#PasswordText", "#PasswordDigest"))))
-    yield Case("token, file: good, disabled in the directory", "/token/file", NOBODY,
-               token=("erin", "file"))
+    for name, user in (("disabled", "erin"), *UNUSABLE[:2]):
+        yield Case("token, file: good, %s in the directory" % name, "/token/file", NOBODY,
+                   token=(user, "file"))
     yield Case("token, file: good, not in the directory", "/token/file", NOBODY,
                token=("unmapped", "file"))
     yield Case("Basic where a token is asked for", "/token/file", NO_TOKEN,
@@ -181,13 +196,30 @@ def ldap_lines(ad):
             'AuthLDAPBindDN "%s"' % ad.bind_name, 'AuthLDAPBindPassword "%s"' % ad.password)
 
 
-def locations(ad):
+def other_keys(server, ad):
+    """The keytab with the same principals and versions, and other keys."""
+    with open(ad.keytab, "rb") as file:
+        octets = file.read()
+    done = subprocess.run(["klist", "-k", "-K", ad.keytab], capture_output=True, text=True,
+                          check=True)
+    for key in {bytes.fromhex(key) for key in re.findall(r"\(0x([0-9a-f]+)\)", done.stdout)}:
+        assert key in octets
+        octets = octets.replace(key, key[::-1])
+    path = server.path("other.keytab")
+    with open(path, "wb") as file:
+        file.write(octets)
+    os.chmod(path, 0o644)
+    return path
+
+
+def locations(server, ad):
     by_ldap = ldap_lines(ad)
     by_file = ('AuthUserFile "${ROOT}/matrix-users"',)
     return [
         kerberos_section("/kerberos", ad.keytab, "GssapiNameAttributes json"),
         kerberos_section("/kerberos-pac", ad.keytab, "GssapiNameAttributes json", "CEPRequirePAC On"),
         kerberos_section("/kerberos-asked", ad.keytab),
+        kerberos_section("/kerberos-key", other_keys(server, ad), "GssapiNameAttributes json"),
         basic_section("/basic/file", "AuthBasicProvider file", *by_file),
         basic_section("/basic/ldap", "AuthBasicProvider ldap", *by_ldap),
         basic_section("/basic/alias", "AuthBasicProvider corp-users"),
@@ -212,11 +244,12 @@ def configure(server, ad, cas):
     import hashlib
     digest = base64.b64encode(hashlib.sha1(b"file").digest()).decode()
     server.write("matrix-users", "".join("%s:{SHA}%s\n" % (user, digest)
-                                         for user in ("alice", "erin", "unmapped")))
+                                         for user in ("alice", "erin", "frank", "grace",
+                                                      "unmapped")))
     directory = directory_section(ad.ldaps, refresh="1h", extra=(
         "CEPBind simple", 'CEPBindDN "%s"' % ad.bind_name,
         'CEPBindPasswordFile "%s"' % ad.password_file, 'CEPCACertificateFile "%s"' % ad.ca_file))
-    server.configure(directory, *locations(ad), server=server_lines(server, ad))
+    server.configure(directory, *locations(server, ad), server=server_lines(server, ad))
     server.certificate_port = free_port()
     host = ["Listen 127.0.0.1:%d https" % server.certificate_port] + server.host(
         server.certificate_port, [
@@ -228,8 +261,29 @@ def configure(server, ad, cas):
         file.write("\n".join(host) + "\n")
 
 
+def user(name):
+    return "CN=%s,CN=Users,%s" % (name, BASE)
+
+
 @pytest.fixture(scope="module")
-def people(active_directory, tmp_path_factory):
+def unusable(active_directory, tickets):
+    """See UNUSABLE; their tickets are from before."""
+    ad = active_directory
+    ad.replace(BASE, "lockoutThreshold", 2)
+    for _ in range(3):
+        with pytest.raises(RuntimeError):
+            ad.kinit("frank", "wrong")
+    ad.replace(BASE, "lockoutThreshold", 0)
+    ad.replace(user("grace"), "accountExpires", 132223104000000000)  # 2020-01-01
+    ad.replace(user("heidi"), "pwdLastSet", 0)
+    yield
+    ad.replace(user("frank"), "lockoutTime", 0)
+    ad.replace(user("grace"), "accountExpires", 0)
+    ad.replace(user("heidi"), "pwdLastSet", -1)
+
+
+@pytest.fixture(scope="module")
+def people(active_directory, unusable, tmp_path_factory):
     """Clients' certificates, and a directory that trusts their CA."""
     ad = active_directory
     folder = str(tmp_path_factory.mktemp("clients"))
@@ -245,6 +299,7 @@ def people(active_directory, tmp_path_factory):
     made = {name: ca.issue(sid(name)) for name in ("alice", "bob", "WS01$")}
     made.update({
         "unmapped": ca.issue(), "unknown SID": ca.issue(sid_extension("S-1-5-21-1-2-3-1104")),
+        "frank": ca.issue(sid("frank")), "grace": ca.issue(sid("grace")),
         "disabled": ca.issue(sid("erin")), "broken SID": ca.issue(sid_extension("S-1-5-21-")),
         "two UPNs": ca.issue(sid("alice"), upn("alice@corp.example", "bob@corp.example")),
         "UPN only": ca.issue(upn("alice@corp.example")),
@@ -343,7 +398,8 @@ def tickets(active_directory):
     ad.replace(erin, "userAccountControl", 512)
     try:
         made = Tickets(ad)
-        made.token("erin")
+        for name in ("erin", "frank", "grace"):
+            made.token(name)
     finally:
         ad.replace(erin, "userAccountControl", entry.text("userAccountControl"))
     return made
