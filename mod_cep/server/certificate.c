@@ -13,7 +13,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
-/* Set when a module has authenticated the user, and not merely when nobody objects to him. */
+/* Set when httpd has asked modules who the user is, and not when nobody needs to be known. */
 #define AUTHENTICATED_NOTE "cep-authenticated"
 
 static const char *ssl_variable(request_rec *r, const char *name)
@@ -39,28 +39,39 @@ int cep_note_authenticated(request_rec *r)
 }
 
 /*
- * Whether r->user is only what the client wrote into its Authorization header:
- * ap_get_basic_auth_pw() leaves it there, for a script, say, when nothing requires anybody. A
- * request that was redirected within httpd may have it from the one before.
+ * Whether httpd has asked modules who the user is, and one of them knew. A request that was
+ * redirected within httpd takes that from the one before where both have the same configuration
+ * (ap_process_request_internal()).
  */
-static int is_only_claimed(const request_rec *r)
+static int was_authenticated(const request_rec *r)
 {
-    for (; r; r = r->prev) {
-        if (apr_table_get(r->notes, AP_GET_BASIC_AUTH_PW_NOTE) &&
-            !apr_table_get(r->notes, AUTHENTICATED_NOTE))
+    const request_rec *first = r;
+
+    for (; r && r->per_dir_config == first->per_dir_config; r = r->prev) {
+        if (apr_table_get(r->notes, AUTHENTICATED_NOTE))
             return 1;
     }
     return 0;
 }
 
+/*
+ * A name alone is no user. ap_get_basic_auth_pw() leaves the one that the client wrote into its
+ * Authorization header, for a script, say, when nothing requires anybody; SSLUserName sets what the
+ * client asked for as the server's name. Without AuthType nobody authenticates, unless he says so.
+ */
+static int has_user(const request_rec *r, int has_type)
+{
+    return r->user && *r->user && was_authenticated(r) && (has_type || has_other_authentication(r));
+}
+
 enum cep_way cep_way_in(request_rec *r)
 {
-    enum cep_way by_name = r->user && *r->user && !is_only_claimed(r) ? CEP_WAY_NAME : CEP_WAY_NONE;
-    const char *verify;
-    const char *type = ap_auth_type(r);
+    const char *verify, *type = ap_auth_type(r);
+    int has_type = type && ap_cstr_casecmp(type, "None");
+    enum cep_way by_name = has_user(r, has_type) ? CEP_WAY_NAME : CEP_WAY_NONE;
 
     /* Somebody else authenticates here. A certificate adds nothing to it and replaces nothing. */
-    if (type && ap_cstr_casecmp(type, "None"))
+    if (has_type)
         return by_name;
     verify = ssl_variable(r, "SSL_CLIENT_VERIFY");
     if (!*verify || !strcmp(verify, "NONE"))

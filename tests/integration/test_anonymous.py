@@ -193,7 +193,13 @@ def tls_server(make_module_httpd, tmp_path_factory):
             file.write(host(server, server.unverified, "optional_no_ca", cas, open_one, fake,
                             location_section("/named", auth=False, extra=(
                                 "SSLUserName SSL_CLIENT_S_DN_CN", "Require valid-user"))))
-            file.write(host(server, server.none, None, cas, open_one))
+            by_name = ("SSLUserName SSL_TLS_SNI", "Require all granted")
+            file.write(host(
+                server, server.none, None, cas, open_one,
+                location_section("/by-server-name", auth=False, extra=by_name),
+                location_section("/by-server-name-none", auth=False,
+                                 extra=("AuthType None",) + by_name),
+                location_section("/by-server-name-basic", auth=False, extra=BASIC + by_name)))
     server.configure = configured
     return start_sample(server)
 
@@ -230,6 +236,29 @@ def test_unverified(tls_server, tls_leaks):
     for path in ("/open", "/named"):
         tls_leaks.check_refused(connect(tls_server, tls_server.stranger, tls_server.unverified,
                                         path), 500, *DENIED)
+
+
+@pytest.mark.parametrize("path", ("/by-server-name", "/by-server-name-none",
+                                  "/by-server-name-basic"))
+def test_a_variable_is_no_user(tls_server, tls_leaks, path):
+    """SSLUserName takes any variable of mod_ssl's, here the name that the client asks for."""
+    server = tls_server
+    server.log.expect("CEP0601")
+    context = ssl.create_default_context(cafile=server.certificates.ca_file)
+    context.check_hostname = False
+    import http.client
+    import socket
+    connection = http.client.HTTPConnection("127.0.0.1", server.none, timeout=20)
+    connection.sock = context.wrap_socket(socket.create_connection(("127.0.0.1", server.none)),
+                                          server_hostname="alice")
+    try:
+        connection.request("POST", path, soap.build(), {
+            "Content-Type": soap.CONTENT_TYPE, "Host": "alice"})
+        response = connection.getresponse()
+        tls_leaks.check_refused(soap.Response(response.status, response.headers, response.read()),
+                                500, *DENIED)
+    finally:
+        connection.close()
 
 
 def test_fake_basic_auth(tls_server, tls_leaks):
