@@ -1,5 +1,8 @@
 # Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0
-"""./bootstrap demo: serve the sample directory over HTTPS and show what two callers may enroll for.
+"""./bootstrap demo: serve the sample directory over HTTPS and show what callers may enroll for.
+
+They come by HTTP Basic, by user name and password in the message, and by client certificate.
+Kerberos is not shown: it takes a KDC.
 
     --once        stop the server again at the end
     --build DIR   where mod_cep was built
@@ -20,10 +23,19 @@ from cryptography.x509.oid import NameOID
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TESTS, "integration"))
 
-from cep_env import SAMPLE, soap  # noqa: E402
-from cep_env.httpd import PASSWORDS, PATH, Httpd, directory_section, location_section  # noqa: E402
+sys.path.insert(0, os.path.join(TESTS, "tools"))
 
-CALLERS = ("alice", "WS01$")
+from cep_env import SAMPLE, ldif, soap  # noqa: E402
+from cep_env.certs import ClientAuthority, sid_extension  # noqa: E402
+from cep_env.httpd import PASSWORDS, PATH, Httpd, directory_section, location_section  # noqa: E402
+from security_descriptor import sid_from_bytes  # noqa: E402
+
+USERNAME = PATH
+BASIC = "/policy"  # Windows has no such way: any authentication of httpd's may stand here
+CERTIFICATE = "/ADPolicyProvider_CEP_Certificate/service.svc/CEP"
+STATUS = "/cep-status"
+ONLY_VERIFIED = "Require expr \"%{SSL_CLIENT_VERIFY} == 'SUCCESS'\""
+MESSAGE_ID = "urn:uuid:00000000-0000-4000-8000-000000000001"
 COLUMNS = ("template", "schema", "key", "validity", "CA", "enroll", "autoenroll")
 
 
@@ -77,42 +89,74 @@ def print_table(lines):
         print("  " + "  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip())
 
 
-def show(server, caller):
-    response = soap.send(server, user=caller)
+def show(server, caller, way, body=None, **options):
+    response = soap.send(server, body, **options)
     if response.status != 200:
         sys.exit("The server answered %d:\n%s" % (response.status, response.body.decode()))
     complaints = soap.validate(response.body)
     if complaints:
         sys.exit("The answer does not fit the schema:\n" + "\n".join(complaints))
-    print("\n%s may enroll for (%d octets, valid against the strict schema):" %
-          (caller, len(response.body)))
+    print("\n%s, by %s (%d octets, valid against the strict schema):" %
+          (caller, way, len(response.body)))
     print_table(rows(response.model()))
+
+
+def write_directory(server, authority):
+    """The sample, which trusts the CA of the demo's client certificate, too. The SID of WS01$."""
+    entries = ldif.read(SAMPLE)
+    ldif.find(entries, "NTAuthCertificates").add("cACertificate", authority.der)
+    ldif.write(server.path("sample.ldif"), entries)
+    computer = next(entry for entry in entries if entry.text("sAMAccountName") == "WS01$")
+    return sid_from_bytes(computer.value("objectSid"))
 
 
 def start(build):
     os.environ.setdefault("CEP_BUILDDIR", os.path.abspath(build))
     server = Httpd("event", tempfile.mkdtemp(prefix="mod_cep-demo-"))
-    with open(SAMPLE, encoding="utf-8") as file:
-        sample = server.write("sample.ldif", file.read())
-    with open(server.path("request.xml"), "wb") as file:
-        file.write(soap.build(message_id="urn:uuid:00000000-0000-4000-8000-000000000001"))
-    server.configure(directory_section("file:" + sample, refresh="5s"),
-                     location_section(name="Sample policy of corp.example"))
+    authority = ClientAuthority(server.root, "Demo client CA")
+    client = authority.issue(sid_extension(write_directory(server, authority)), subject="ws01")
+    certificate = server.path("ws01.pem")
+    os.rename(client.path, certificate)
+    for name, headers in (("request", ""),
+                          ("request-username", soap.credentials("alice", PASSWORDS["alice"]))):
+        with open(server.path(name + ".xml"), "wb") as file:
+            file.write(soap.build(message_id=MESSAGE_ID, headers=headers))
+    name = "Sample policy of corp.example"
+    server.configure(
+        directory_section("file:" + server.path("sample.ldif"), refresh="5s"),
+        "SSLCACertificateFile " + server.write("client-ca.pem", authority.pem),
+        "SSLVerifyClient optional",
+        location_section(BASIC, name=name),
+        location_section(USERNAME, name=name, auth=False, extra=(
+            "AuthType CEP", "CEPAuthProvider file", 'AuthUserFile "${ROOT}/users"',
+            "Require valid-user")),
+        location_section(CERTIFICATE, name=name, auth=False, extra=(ONLY_VERIFIED,)),
+        location_section(STATUS, directory=None, name=None).replace(
+            "SetHandler cep", "SetHandler cep-status"))
     server.start().wait_for_policy()
-    return server
+    return server, certificate
 
 
-def print_hints(server):
+def print_hints(server, certificate):
     print("""
-Send the request by hand:
-  curl --cacert %(root)s/ca.pem -u 'alice:%(password)s' \\
-      -H 'Content-Type: application/soap+xml; charset=utf-8' \\
-      --data-binary @%(root)s/request.xml https://localhost:%(port)d%(path)s
+Send the requests by hand:
+  cd %(root)s
+  curl --cacert ca.pem -H 'Content-Type: application/soap+xml; charset=utf-8' \\
+      -u 'alice:%(password)s' --data-binary @request.xml %(base)s%(path)s
+  curl --cacert ca.pem -H 'Content-Type: application/soap+xml; charset=utf-8' \\
+      --data-binary @request-username.xml %(base)s%(username)s
+  curl --cacert ca.pem -H 'Content-Type: application/soap+xml; charset=utf-8' \\
+      --cert %(file)s --data-binary @request.xml %(base)s%(certificate)s
+How the directory fares, and why bob is offered what:
+  curl --cacert ca.pem -u 'alice:%(password)s' '%(base)s%(status)s?auto'
+  curl --cacert ca.pem -u 'alice:%(password)s' '%(base)s%(status)s?user=bob&json'
 Change %(root)s/sample.ldif: the answers follow within seconds.
 Configuration: %(root)s/httpd.conf
 Log:           %(root)s/error.log
-Stop it with:  kill %(pid)d""" % dict(root=server.root, port=server.port, path=PATH,
-                                      password=PASSWORDS["alice"], pid=server.process.pid))
+Stop it with:  kill %(pid)d""" % dict(
+        root=server.root, base="https://localhost:%d" % server.port, path=BASIC, username=USERNAME,
+        certificate=CERTIFICATE, status=STATUS, file=os.path.basename(certificate),
+        password=PASSWORDS["alice"], pid=server.process.pid))
 
 
 def main():
@@ -124,19 +168,23 @@ def main():
 
     stop_earlier(note)
     started = time.monotonic()
-    server = start(options.build)
+    server, certificate = start(options.build)
     with open(note, "w", encoding="utf-8") as file:
         file.write(server.root + "\n")
     print("== httpd %s serves conf.d/sample.ldif, %.1f s after its start" %
           ("as " + pwd.getpwuid(os.geteuid()).pw_name, time.monotonic() - started))
-    print("URL: https://localhost:%d%s" % (server.port, PATH))
-    for caller in CALLERS:
-        show(server, caller)
+    print("URL: https://localhost:%d%s" % (server.port, USERNAME))
+    with open(server.path("request-username.xml"), "rb") as file:
+        by_username = file.read()
+    show(server, "alice", "user name and password in the message", by_username, user=None)
+    show(server, "WS01$", "client certificate", user=None, certificate=certificate,
+         path=CERTIFICATE)
+    show(server, "bob", "HTTP Basic", user="bob", path=BASIC)
     if options.once:
         server.close()
         print("\nThe server is stopped again.")
     else:
-        print_hints(server)
+        print_hints(server, certificate)
 
 
 if __name__ == "__main__":

@@ -151,7 +151,8 @@ class Response:
 class Client:
     """One connection to a server; Basic credentials for a user of the test's password file."""
 
-    def __init__(self, server, user="alice", password=None, tls=True, timeout=20):
+    def __init__(self, server, user="alice", password=None, tls=True, timeout=20,
+                 certificate=None):
         self.headers = {"Content-Type": CONTENT_TYPE, "User-Agent": "MS-WebServices/1.0"}
         if user is not None:
             word = PASSWORDS[user] if password is None else password
@@ -159,6 +160,8 @@ class Client:
             self.headers["Authorization"] = "Basic " + token
         if tls:
             context = ssl.create_default_context(cafile=server.certificates.ca_file)
+            if certificate:
+                context.load_cert_chain(certificate)
             self.connection = http.client.HTTPSConnection("127.0.0.1", server.port,
                                                           timeout=timeout, context=context)
         else:
@@ -178,9 +181,9 @@ class Client:
         self.connection.close()
 
 
-def send(server, body=None, user="alice", password=None, tls=True, **options):
-    """One request on a connection of its own."""
-    client = Client(server, user, password, tls)
+def send(server, body=None, user="alice", password=None, tls=True, certificate=None, **options):
+    """One request on a connection of its own. certificate: the client's, with its key, in PEM."""
+    client = Client(server, user, password, tls, certificate=certificate)
     try:
         return client.send(build() if body is None and options.get("chunks") is None else body,
                            **options)
