@@ -56,13 +56,17 @@ int cep_map_to_storage(request_rec *r)
     return OK;
 }
 
+/* mod_rewrite's: it serves nothing itself, and the request that it makes is looked at anew. */
+#define REDIRECT_HANDLER "redirect-handler"
+
 /*
  * A handler that is an expression, or a module that sets one, may have changed its mind: without
  * the <Directory> sections, which may protect files, no other handler must run.
  */
 int cep_check_storage(request_rec *r)
 {
-    if (!apr_table_get(r->notes, NOTE) || is_ours(r->handler))
+    if (!apr_table_get(r->notes, NOTE) || is_ours(r->handler) ||
+        (r->handler && !strcmp(r->handler, REDIRECT_HANDLER)))
         return OK;
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                   "CEP0663: SetHandler was cep when the request began and is %s now; refused. Say "

@@ -21,7 +21,6 @@ BASIC = ("AuthType Basic", 'AuthName "CEP"', "AuthBasicProvider file",
 OPEN = {
     "/granted": ("Require all granted",),
     "/granted-basic": BASIC + ("Require all granted",),
-    "/nothing-required": BASIC,
     "/nothing-at-all": (),
     "/none": ("AuthType None", "Require all granted"),
     "/any": BASIC + ("<RequireAny>", "Require all granted", "Require valid-user", "</RequireAny>"),
@@ -52,7 +51,8 @@ def sections(server):
     server.write("peek.lua", "function peek(r)\n  local p = r.basic_auth_pw\n"
                  "  return apache2.DECLINED\nend\n")
     server.write("page.shtml", 'begin <!--#include virtual="%s" --> end' % PATH)
-    instances = [location_section(path, auth=False, extra=extra) for path, extra in OPEN.items()]
+    instances = [location_section(path, auth=False, extra=extra)
+                 for path, extra in {**OPEN, "/nothing-required": BASIC}.items()]
     os.makedirs(server.path("docs/hop"), exist_ok=True)
     server.write("docs/hop/file", "file")
     return lines, [
@@ -107,6 +107,14 @@ def test_methods(server, leaks, method, path):
     # The page, what is allowed, or nothing.
     assert response.status == (200 if method in ("GET", "HEAD", "OPTIONS") else 405)
     leaks.check(response)
+
+
+def test_nothing_required(server, leaks):
+    """AuthType without Require: httpd itself asks for the missing half."""
+    for method in ("GET", "POST", "OPTIONS", "PUT"):
+        server.log.expect("AH01627")
+        leaks.check_refused(soap.send(server, path="/nothing-required", method=method), 500,
+                            "Receiver", "InternalServiceFault")
 
 
 def test_http2(server, leaks):
