@@ -40,8 +40,10 @@ static void register_hooks(apr_pool_t *p)
                         AP_AUTH_INTERNAL_PER_CONF);
     cep_body_register();
     ap_hook_insert_filter(cep_incoming_insert_filter, NULL, NULL, APR_HOOK_MIDDLE);
-    /* First: mod_authz_core ends this hook with OK, and then nobody else is asked. */
-    ap_hook_auth_checker(cep_note_authenticated, NULL, NULL, APR_HOOK_FIRST);
+    /* First: mod_authz_core ends this hook with OK, and then nobody else is asked. PER_CONF, as all
+     * others here, or httpd would authenticate sub-requests anew in the whole server. */
+    ap_hook_check_authz(cep_note_authenticated, NULL, NULL, APR_HOOK_FIRST,
+                        AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_insert_error_filter(cep_errors_insert, NULL, NULL, APR_HOOK_MIDDLE);
     ap_register_output_filter(CEP_ERROR_FILTER_NAME, cep_errors_filter, NULL, AP_FTYPE_CONTENT_SET);
     ap_hook_check_access_ex(cep_page_access, after_authz, NULL, APR_HOOK_LAST,

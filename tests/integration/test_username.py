@@ -350,6 +350,24 @@ def test_body_is_there_behind_a_redirect(make_httpd, probe):
     client.close()
 
 
+def test_others_authenticate_as_ever(make_httpd, probe):
+    """httpd asks once for a request and what it includes of the same place, as long as every module
+    says that this will do (ap_setup_auth_internal())."""
+    server = start(
+        make_httpd(), probe, location(provider="probe"), '<Location "/pages">\nAuthType Basic\n'
+        'AuthName "x"\nAuthBasicProvider probe\nRequire valid-user\nOptions +Includes\n'
+        'SetOutputFilter INCLUDES\n</Location>',
+        server=("CEPTokenTTL 0", "LoadModule include_module %s/mod_include.so" %
+                facts()["modules"]))
+    os.mkdir(server.path("pages"))
+    server.write("pages/part.html", "part")
+    server.write("pages/whole.html", 'whole <!--#include virtual="/pages/part.html" -->')
+    response = soap.send(server, method="GET", user="alice", password="right",
+                         path="/pages/whole.html")
+    assert (response.status, response.body) == (200, b"whole part")
+    assert asked(server) == ["alice"]
+
+
 def test_kept_connection(make_httpd, probe):
     """After a replayed body the next request of the connection is read from its beginning."""
     server = start(make_httpd(), probe)
