@@ -350,6 +350,29 @@ def test_body_is_there_behind_a_redirect(make_httpd, probe):
     client.close()
 
 
+@pytest.mark.parametrize("user, password", (("alice", "right"), ("alice", "wrong")))
+def test_included_in_a_page(make_httpd, probe, user, password):
+    """A sub-request into an instance, of a request that carries a token: neither an answer nor the
+    service's page, and the parent's message is not read again."""
+    server = start(
+        make_httpd(), probe, location(provider="probe"),
+        '<Location "/pages">\nAuthType CEP\nCEPAuthProvider probe\nRequire valid-user\n'
+        'Options +Includes\nSetOutputFilter INCLUDES\n</Location>',
+        server=("CEPTokenTTL 0", "LoadModule include_module %s/mod_include.so" %
+                facts()["modules"]))
+    os.mkdir(server.path("pages"))
+    server.write("pages/whole.html", 'whole <!--#include virtual="%s" -->' % PATH)
+    server.log.allow("AH01390", "unable to include")
+    response = soap.send(server, soap.build(headers=soap.credentials(user, password)), user=None,
+                         path="/pages/whole.html")
+    assert asked(server) == [user]
+    if password == "wrong":
+        soap.check_fault(response, "Sender", "FailedAuthentication")
+        return
+    assert response.body.startswith(b"whole") and b"nvelope" not in response.body
+    assert b"GetPolicies" not in response.body and server.log.find("CEP0620")
+
+
 def test_others_authenticate_as_ever(make_httpd, probe):
     """httpd asks once for a request and what it includes of the same place, as long as every module
     says that this will do (ap_setup_auth_internal())."""
