@@ -56,8 +56,13 @@ int cep_map_to_storage(request_rec *r)
     return OK;
 }
 
-/* mod_rewrite's: it serves nothing itself, and the request that it makes is looked at anew. */
-#define REDIRECT_HANDLER "redirect-handler"
+/* mod_rewrite's redirect within httpd: what it leads to is a request of its own, with sections of
+ * its own. */
+static int is_redirected(const request_rec *r)
+{
+    return r->handler && !strcmp(r->handler, "redirect-handler") && r->filename &&
+           !strncmp(r->filename, "redirect:", strlen("redirect:"));
+}
 
 /*
  * A handler that is an expression, or a module that sets one, may have changed its mind: without
@@ -65,8 +70,7 @@ int cep_map_to_storage(request_rec *r)
  */
 int cep_check_storage(request_rec *r)
 {
-    if (!apr_table_get(r->notes, NOTE) || is_ours(r->handler) ||
-        (r->handler && !strcmp(r->handler, REDIRECT_HANDLER)))
+    if (!apr_table_get(r->notes, NOTE) || is_ours(r->handler) || is_redirected(r))
         return OK;
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                   "CEP0663: SetHandler was cep when the request began and is %s now; refused. Say "

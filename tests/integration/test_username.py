@@ -292,6 +292,36 @@ def test_internal_redirect(make_httpd):
     refused(ask(server, password="wrong", path="/old"))
 
 
+@pytest.mark.parametrize("kind", ("CEP", "Basic"))
+def test_internal_redirect_in_one_section(make_httpd, kind):
+    """httpd then takes the user over and authenticates nobody again."""
+    lines = ["SetHandler cep", "CEPPolicy corp", "AuthType " + kind, 'AuthName "CEP"',
+             "AuthBasicProvider file", 'AuthUserFile "${ROOT}/users"', "Require valid-user",
+             "RewriteEngine On", "RewriteCond %{REQUEST_URI} ^/old", "RewriteRule . /new"]
+    server = configure(
+        make_httpd(), '<LocationMatch "^/(old|new)$">\n' + "\n".join(lines) + "\n</LocationMatch>",
+        server=("CEPTokenTTL 0", "LoadModule rewrite_module %s/mod_rewrite.so" %
+                facts()["modules"]))
+    server.start().wait_for_policy()
+    server.log.allow("AH01617")
+
+    def send_to(path, user, word):
+        if kind == "CEP":
+            return ask(server, user, word, path=path)
+        return soap.send(server, soap.build(message_id=ID), user=user, password=word, path=path)
+    for path in ("/old", "/new"):
+        served(send_to(path, "alice", None))
+        response = send_to(path, "alice", "wrong")
+        assert response.status == (500 if kind == "CEP" else 401)
+        assert response.model()["fault"]["subcode"] == "FailedAuthentication"
+    nobody = soap.send(server, soap.build(), user=None, path="/old")
+    assert nobody.model()["fault"]
+    if kind == "CEP":
+        server.log.expect("CEP0651")
+    page = soap.send(server, user=None, method="GET", path="/old")
+    assert page.status == (403 if kind == "CEP" else 401) and b"policies" not in page.body
+
+
 # ---- a module that counts, and reads behind us ----
 
 @pytest.fixture(scope="module")
