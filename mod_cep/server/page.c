@@ -82,20 +82,25 @@ static int send_page(request_rec *r)
         apr_pstrcat(r->pool, page[0], ap_escape_html(r->pool, address_of(r)), page[1], NULL));
 }
 
-int cep_page_method_not_allowed(request_rec *r)
+/* For the header Allow; httpd adds HEAD. */
+static void allow_methods(request_rec *r)
 {
     ap_allow_methods(r, REPLACE_ALLOW, "GET", "POST", "OPTIONS", NULL);
+}
+
+int cep_page_method_not_allowed(request_rec *r)
+{
+    allow_methods(r);
     return HTTP_METHOD_NOT_ALLOWED;
 }
 
 int cep_page_handler(request_rec *r, const struct cep_dir_config *conf)
 {
-    int status = cep_page_method_not_allowed(r);
-
+    allow_methods(r);
     if (r->method_number == M_OPTIONS)
         return ap_send_http_options(r);
     if (r->method_number != M_GET)
-        return status;
+        return HTTP_METHOD_NOT_ALLOWED;
     if (conf->require_tls && !ap_ssl_conn_is_ssl(r->connection)) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                       "CEP0650: the page of this service is shown over TLS only (CEPRequireTLS)");

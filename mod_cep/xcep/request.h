@@ -10,7 +10,6 @@
 
 #include "cep_xcep.h"
 
-#define CEP_NS_SOAP11   "http://schemas.xmlsoap.org/soap/envelope/"
 #define CEP_NS_SOAP12   "http://www.w3.org/2003/05/soap-envelope"
 #define CEP_NS_WSA      "http://www.w3.org/2005/08/addressing"
 #define CEP_NS_XSI      "http://www.w3.org/2001/XMLSchema-instance"

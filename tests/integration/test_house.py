@@ -168,6 +168,32 @@ def test_directives_and_their_documentation():
             assert part in section, "%s lacks %s" % (section.split("\n")[0], part)
 
 
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+DEFAULTS = {
+    "CEPRefreshInterval": "REFRESH_INTERVAL", "CEPFullRefresh": "FULL_REFRESH",
+    "CEPMaxStale": "MAX_STALE", "CEPTimeout": "TIMEOUT", "CEPMaxRequestBody": "MAX_BODY",
+    "CEPNextUpdate": "NEXT_UPDATE", "CEPTokenTTL": "TOKEN_TTL",
+}
+
+
+def test_defaults_are_those_of_the_code():
+    code = dict(re.findall(r"^#define CEP_DEFAULT_(\w+)\s+(?:apr_time_from_sec)?\(?([\d *]+)",
+                           read(os.path.join(SOURCE, "include/cep_server.h")), re.M))
+    text = read(os.path.join(SOURCE, "docs/directives.md"))
+    said = dict(re.findall(r"^\*\*Default:\*\* `(CEP\w+) ([^`]*)`", text, re.M))
+
+    def number(words):
+        digits, unit = re.fullmatch(r"(\d+)([smhd]?)", words).groups()
+        return int(digits) * UNITS.get(unit, 1)
+
+    failures, window = said["CEPAuthFailures"].split()
+    assert number(failures) == eval(code.pop("AUTH_FAILURES"))
+    assert number(window) == eval(code.pop("AUTH_WINDOW"))
+    assert {name: number(said[name]) for name in DEFAULTS} == {
+        name: eval(code.pop(constant)) for name, constant in DEFAULTS.items()}
+    assert not code, "defaults that this test does not know"
+
+
 def anchors(path):
     """What a link may name behind "#": the headings, as GitHub and others make names of them."""
     headings = re.findall(r"^#+ (.*)$", read(path), re.M)

@@ -15,23 +15,7 @@
 #include <apr_strings.h>
 
 #include "cep_directory.h"
-
-static apr_pool_t *pool;
-
-static int setup(void **state)
-{
-    (void)state;
-    apr_initialize();
-    return apr_pool_create(&pool, NULL);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    apr_pool_destroy(pool);
-    apr_terminate();
-    return 0;
-}
+#include "pool.h"
 
 static void test_urls(void **state)
 {
@@ -490,5 +474,5 @@ int main(void)
         cmocka_unit_test(test_many_entries),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, make_pool, drop_pool);
 }

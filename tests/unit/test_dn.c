@@ -13,23 +13,7 @@
 
 #include "../../mod_cep/directory/dn.h"
 #include "cep_directory.h"
-
-static apr_pool_t *pool;
-
-static int setup(void **state)
-{
-    (void)state;
-    apr_initialize();
-    return apr_pool_create(&pool, NULL);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    apr_pool_destroy(pool);
-    apr_terminate();
-    return 0;
-}
+#include "pool.h"
 
 static const struct {
     const char *a, *b;
@@ -200,5 +184,5 @@ int main(void)
         cmocka_unit_test(test_noise),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, make_pool, drop_pool);
 }

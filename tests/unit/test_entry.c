@@ -11,23 +11,7 @@
 #include <apr_general.h>
 
 #include "cep_entry.h"
-
-static apr_pool_t *pool;
-
-static int setup(void **state)
-{
-    (void)state;
-    apr_initialize();
-    return apr_pool_create(&pool, NULL);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    apr_pool_destroy(pool);
-    apr_terminate();
-    return 0;
-}
+#include "pool.h"
 
 static void test_attributes(void **state)
 {
@@ -158,5 +142,5 @@ int main(void)
         cmocka_unit_test(test_large),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, make_pool, drop_pool);
 }

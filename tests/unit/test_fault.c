@@ -15,25 +15,11 @@
 
 #include "cep_xcep.h"
 #include "xcep_schema.h"
+#include "pool.h"
 
 #define WSA  "http://www.w3.org/2005/08/addressing"
 #define WSSE "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
 #define WCF  "http://schemas.microsoft.com/net/2005/12/windowscommunicationfoundation/dispatcher"
-
-static apr_pool_t *pool;
-
-static int set_up(void **state)
-{
-    (void)state;
-    return apr_pool_create(&pool, NULL) != APR_SUCCESS;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    apr_pool_destroy(pool);
-    return 0;
-}
 
 static const char *render(const struct cep_fault *fault)
 {
@@ -169,7 +155,7 @@ static void text_is_escaped(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_pool, drop_pool)
     const struct CMUnitTest tests[] = {
         TEST(each_fault_has_its_code_and_action),   TEST(relates_to_and_reason_may_be_absent),
         TEST(a_version_mismatch_names_the_version), TEST(the_header_not_understood_is_named),

@@ -16,23 +16,7 @@
 
 #include "../../mod_cep/directory/ldif.h"
 #include "../../mod_cep/directory/source.h"
-
-static apr_pool_t *pool;
-
-static int setup(void **state)
-{
-    (void)state;
-    apr_initialize();
-    return apr_pool_create(&pool, NULL);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    apr_pool_destroy(pool);
-    apr_terminate();
-    return 0;
-}
+#include "pool.h"
 
 static apr_status_t free_text(void *text)
 {
@@ -290,5 +274,5 @@ int main(void)
         cmocka_unit_test(test_files),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, make_pool, drop_pool);
 }

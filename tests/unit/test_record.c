@@ -17,21 +17,7 @@
 #include <apr_strings.h>
 
 #include "cep_caller.h"
-
-static apr_pool_t *pool;
-
-static int make_pool(void **state)
-{
-    (void)state;
-    return apr_pool_create(&pool, NULL) == APR_SUCCESS ? 0 : -1;
-}
-
-static int drop_pool(void **state)
-{
-    (void)state;
-    apr_pool_destroy(pool);
-    return 0;
-}
+#include "pool.h"
 
 /* A caller in `groups` groups of one domain, and in some of others. */
 static struct cep_caller_record some_caller(int groups)

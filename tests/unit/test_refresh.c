@@ -8,21 +8,7 @@
 #include <unistd.h>
 
 #include "../../mod_cep/cache/run.h"
-
-static apr_pool_t *pool;
-
-static int make_pool(void **state)
-{
-    (void)state;
-    return apr_pool_create(&pool, NULL) == APR_SUCCESS ? 0 : -1;
-}
-
-static int drop_pool(void **state)
-{
-    (void)state;
-    apr_pool_destroy(pool);
-    return 0;
-}
+#include "pool.h"
 
 /* ---- schedule ---- */
 

@@ -15,29 +15,15 @@
 
 #include "cep_xcep.h"
 #include "xcep_schema.h"
+#include "pool.h"
 
 #define NIL(name) "<" name " xsi:nil=\"true\"/>"
 #define UTF8      "\xc3\xa9\xe2\x82\xac\xf0\x9f\x94\x91"
 #define SAFE      "&amp;&lt;&gt;&quot;'" UTF8 "\t\n&#13;\xef\xbf\xbd]]&gt;"
 #define ODD       "&<>\"'" UTF8 "\t\n\r\x01]]>"
 
-static apr_pool_t *pool;
-
 static const struct cep_instance instance = {"{B1B77D6C-2F8E-4F6E-9C50-1B5D7C1C5E01}",
                                              "Contoso enrollment policy", 8};
-
-static int set_up(void **state)
-{
-    (void)state;
-    return apr_pool_create(&pool, NULL) != APR_SUCCESS;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    apr_pool_destroy(pool);
-    return 0;
-}
 
 static apr_array_header_t *texts(const char *first, ...)
 {
@@ -472,7 +458,7 @@ static void no_octet_breaks_the_answer(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_pool, drop_pool)
     const struct CMUnitTest tests[] = {
         TEST(a_whole_answer_is_valid),
         TEST(an_empty_answer_is_valid),

@@ -17,6 +17,7 @@
 #include <apr_strings.h>
 
 #include "cep_xcep.h"
+#include "pool.h"
 
 #define SOAP   "http://www.w3.org/2003/05/soap-envelope"
 #define WSA    "http://www.w3.org/2005/08/addressing"
@@ -32,21 +33,6 @@
     "\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xmlns:o=\"" WSSE                   \
     "\" xmlns:u=\"urn:example:unknown\">"
 #define CLOSE "</s:Envelope>"
-
-static apr_pool_t *pool;
-
-static int set_up(void **state)
-{
-    (void)state;
-    return apr_pool_create(&pool, NULL) != APR_SUCCESS;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    apr_pool_destroy(pool);
-    return 0;
-}
 
 static const char *in_body(const char *header, const char *body)
 {
@@ -1036,7 +1022,7 @@ static void other_users_of_libxml2_are_left_alone(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_pool, drop_pool)
     const struct CMUnitTest tests[] = {
         TEST(a_plain_request_is_read),
         TEST(every_value_is_read),

@@ -20,6 +20,7 @@
 #include <apr_strings.h>
 
 #include "cep_xcep.h"
+#include "pool.h"
 
 #define ID_MADE "urn:uuid:5fb5f6fd-4709-414b-8afa-0c05f6686d1c"
 #define ID_MDE2 "urn:uuid:72048B64-0F19-448F-8C2E-B4C661860AA0"
@@ -88,21 +89,6 @@ static const struct expectation {
 };
 
 #define COUNT (sizeof(expectations) / sizeof(expectations[0]))
-
-static apr_pool_t *pool;
-
-static int set_up(void **state)
-{
-    (void)state;
-    return apr_pool_create(&pool, NULL) != APR_SUCCESS;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    apr_pool_destroy(pool);
-    return 0;
-}
 
 static const char *shared_directory(void)
 {
@@ -214,9 +200,9 @@ static void no_reference_request_is_left_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(every_reference_request_is_read_as_expected, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(no_reference_request_is_left_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_reference_request_is_read_as_expected, make_pool,
+                                        drop_pool),
+        cmocka_unit_test_setup_teardown(no_reference_request_is_left_out, make_pool, drop_pool),
     };
     int failed;
 

@@ -9,12 +9,11 @@
 
 #include "../../mod_cep/cache/image.h"
 #include "policy_helper.h"
+#include "pool.h"
 
 #define NIL      INT32_MIN /* no such element */
 #define VERSIONS 16        /* of clients and of CAs: all that four bits hold */
 #define RENEWAL  (CEP_ENROLLMENT_KEY_BASED_RENEWAL | CEP_ENROLLMENT_PREVIOUS_APPROVAL)
-
-static apr_pool_t *pool;
 
 static void add_service(struct cep_policy *policy, const char *cn, const char *templates,
                         const struct cep_enrollment_uri *uris, int count)
@@ -316,19 +315,6 @@ static void lists_are_kept_apart(void **state)
         assert_ptr_equal(cep_view_shown(snapshot, &views[i % 2]), first[i % 2]);
     /* another snapshot knows nothing of this one */
     assert_ptr_not_equal(cep_view_shown(renewal_forest(), &views[0]), first[0]);
-}
-
-static int make_pool(void **state)
-{
-    (void)state;
-    return apr_pool_create(&pool, NULL) == APR_SUCCESS ? 0 : -1;
-}
-
-static int drop_pool(void **state)
-{
-    (void)state;
-    apr_pool_destroy(pool);
-    return 0;
 }
 
 int main(void)

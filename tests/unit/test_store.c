@@ -13,20 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static apr_pool_t *pool;
-
-static int make_pool(void **state)
-{
-    (void)state;
-    return apr_pool_create(&pool, NULL) == APR_SUCCESS ? 0 : -1;
-}
-
-static int drop_pool(void **state)
-{
-    (void)state;
-    apr_pool_destroy(pool);
-    return 0;
-}
+#include "pool.h"
 
 /* A copy of the sample directory that a test may change. */
 static const char *copy_sample(const char *dir)

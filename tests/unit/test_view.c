@@ -5,21 +5,7 @@
 #include "cache_fixture.h"
 
 #include "cep_view.h"
-
-static apr_pool_t *pool;
-
-static int make_pool(void **state)
-{
-    (void)state;
-    return apr_pool_create(&pool, NULL) == APR_SUCCESS ? 0 : -1;
-}
-
-static int drop_pool(void **state)
-{
-    (void)state;
-    apr_pool_destroy(pool);
-    return 0;
-}
+#include "pool.h"
 
 /* Patterns with blanks between them. */
 static struct cep_view view_of(const char *texts)
