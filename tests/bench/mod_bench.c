@@ -252,11 +252,18 @@ static int check_authn(request_rec *r)
     return OK;
 }
 
-/* No file is sought for what is no file: an ideal handler spares that as well. */
+/*
+ * No file is sought for what is no file: an ideal handler spares that as well. At this hook core
+ * has put back what the locations say, and walks them again behind it, from a cache then.
+ */
 static int map_to_storage(request_rec *r)
 {
-    const struct answer *answer = ap_get_module_config(r->per_dir_config, &bench_module);
+    const struct answer *answer;
 
+    if (ap_location_walk(r) != OK)
+        return DECLINED;
+    answer = ap_get_module_config(r->per_dir_config, &bench_module);
+    r->per_dir_config = r->server->lookup_defaults;
     return answer->data ? OK : DECLINED;
 }
 
