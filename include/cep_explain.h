@@ -5,6 +5,7 @@
 #define CEP_EXPLAIN_H
 
 #include "cep_snapshot.h"
+#include "cep_view.h"
 
 /* One template of the directory, as one caller sees it. */
 struct cep_explanation {
@@ -17,11 +18,19 @@ struct cep_explanation {
 
 /*
  * Explain all templates of the snapshot for a token: struct cep_explanation, in the order of the
- * snapshot, those that are left out last. The SIDs that decide are named; whom they belong to is
- * not known here.
+ * snapshot, those that are left out last. view: what an instance shows of them; NULL: what the
+ * directory has, without what an instance takes away. The SIDs that decide are named; whom they
+ * belong to is not known here.
  */
 apr_array_header_t *cep_explain(const struct cep_snapshot *snapshot, const struct cep_token *token,
-                                apr_pool_t *pool);
+                                const struct cep_view *view, apr_pool_t *pool);
+
+/*
+ * What stands in CEPTemplates and fits no template of the directory: const char *, as configured,
+ * in lower case.
+ */
+apr_array_header_t *cep_explain_unused(const struct cep_snapshot *snapshot,
+                                       const struct cep_view *view, apr_pool_t *pool);
 
 /* How many there are, for a status page. */
 int cep_explain_ca_count(const struct cep_snapshot *snapshot);

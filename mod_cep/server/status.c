@@ -181,7 +181,9 @@ static void explain_one(struct cep_status_caller *caller, request_rec *r)
     rv = cep_callers_find(&found, &kept, status->source->callers, caller->user, r->pool, &error);
     if (rv == APR_SUCCESS) {
         caller->dn = found->dn;
-        caller->explanations = cep_explain(status->snapshot, &found->token, r->pool);
+        caller->explanations =
+            cep_explain(status->snapshot, &found->token,
+                        caller->instance ? &caller->instance->view : NULL, r->pool);
     } else {
         caller->why = apr_pstrcat(r->pool, rv == APR_NOTFOUND ? "" : "the directory cannot tell: ",
                                   error ? error : "unknown", NULL);
@@ -189,7 +191,8 @@ static void explain_one(struct cep_status_caller *caller, request_rec *r)
 }
 
 static apr_array_header_t *explain(request_rec *r, const apr_array_header_t *all, const char *user,
-                                   const char *directory)
+                                   const char *directory,
+                                   const struct cep_status_instance *instance)
 {
     apr_array_header_t *callers =
         apr_array_make(r->pool, all->nelts, sizeof(struct cep_status_caller));
@@ -198,11 +201,13 @@ static apr_array_header_t *explain(request_rec *r, const apr_array_header_t *all
         const struct cep_status *status = &APR_ARRAY_IDX(all, i, struct cep_status);
         struct cep_status_caller *caller;
 
-        if (directory && ap_cstr_casecmp(directory, status->directory))
+        if ((directory && ap_cstr_casecmp(directory, status->directory)) ||
+            (instance && strcmp(instance->directory, status->directory)))
             continue;
         caller = apr_array_push(callers);
         memset(caller, 0, sizeof(*caller));
         caller->status = status;
+        caller->instance = instance;
         caller->user = user;
         explain_one(caller, r);
     }
@@ -237,11 +242,18 @@ static void set_headers(request_rec *r, const char *type)
 static int answer_caller(request_rec *r, apr_table_t *arguments, const char *user)
 {
     int status = refuse_anonymous(r);
+    const char *wanted = apr_table_get(arguments, "instance");
+    struct cep_status_instance instance;
     apr_array_header_t *callers;
 
     if (status != OK)
         return status;
-    callers = explain(r, cep_status_gather(r), user, apr_table_get(arguments, "directory"));
+    if (wanted && !*wanted) /* the form's field, left empty */
+        wanted = NULL;
+    if (wanted && !cep_status_find_instance(&instance, r, wanted))
+        return HTTP_NOT_FOUND;
+    callers = explain(r, cep_status_gather(r), user, apr_table_get(arguments, "directory"),
+                      wanted ? &instance : NULL);
     if (callers->nelts == 0)
         return HTTP_NOT_FOUND;
     if (apr_table_get(arguments, "json")) {
@@ -258,7 +270,8 @@ int cep_status_handler(request_rec *r)
 {
     static const struct {
         const char *argument, *type;
-        void (*write)(request_rec *r, const apr_array_header_t *all);
+        void (*write)(request_rec *r, const apr_array_header_t *all,
+                      const apr_array_header_t *instances);
     } forms[] = {
         {"auto", "text/plain; charset=utf-8", cep_status_auto},
         {"json", "application/json", cep_status_json},
@@ -280,11 +293,11 @@ int cep_status_handler(request_rec *r)
     for (apr_size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
         if (apr_table_get(arguments, forms[i].argument)) {
             set_headers(r, forms[i].type);
-            forms[i].write(r, cep_status_gather(r));
+            forms[i].write(r, cep_status_gather(r), cep_status_instances(r));
             return OK;
         }
     }
     set_headers(r, "text/html; charset=utf-8");
-    cep_status_page(r, cep_status_gather(r));
+    cep_status_page(r, cep_status_gather(r), cep_status_instances(r));
     return OK;
 }

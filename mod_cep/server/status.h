@@ -43,9 +43,28 @@ apr_array_header_t *cep_status_gather(request_rec *r);
 /* 2026-01-31T12:00:00Z; "never" for CEP_STATUS_UNKNOWN. */
 const char *cep_status_time(apr_pool_t *pool, apr_int64_t seconds);
 
-/* What a caller is offered, by one directory. */
+/* An instance: a location with SetHandler cep. */
+struct cep_status_instance {
+    const char *url;       /* as clients have it */
+    const char *directory; /* its CEPPolicy */
+    struct cep_view view;
+};
+
+/* status_instance.c: all whose path can be told; struct cep_status_instance, in r's pool */
+apr_array_header_t *cep_status_instances(request_rec *r);
+/* By its URL, or by a path on this host; 0 when there is none. */
+int cep_status_find_instance(struct cep_status_instance *instance, request_rec *r,
+                             const char *text);
+/* CEPTemplates that fit nothing in the directory, with blanks between; "" when all do. */
+const char *cep_status_unused(const struct cep_status_instance *instance,
+                              const apr_array_header_t *all, apr_pool_t *pool);
+/* The directives that narrow what it shows; "" when there are none. */
+const char *cep_status_view(const struct cep_status_instance *instance, apr_pool_t *pool);
+
+/* What a caller is offered, by one directory or by one instance of it. */
 struct cep_status_caller {
     const struct cep_status *status;
+    const struct cep_status_instance *instance; /* or NULL */
     const char *user;
     const char *dn;                   /* of the account; NULL: nobody, or nobody knows */
     const char *why;                  /* then: the reason */
@@ -53,13 +72,17 @@ struct cep_status_caller {
 };
 
 /* status_page.c */
-void cep_status_page(request_rec *r, const apr_array_header_t *all);
+void cep_status_page(request_rec *r, const apr_array_header_t *all,
+                     const apr_array_header_t *instances);
 void cep_status_caller_page(request_rec *r, const apr_array_header_t *callers);
 
 /* status_data.c */
-void cep_status_auto(request_rec *r, const apr_array_header_t *all);
-void cep_status_json(request_rec *r, const apr_array_header_t *all);
-void cep_status_metrics(request_rec *r, const apr_array_header_t *all);
+void cep_status_auto(request_rec *r, const apr_array_header_t *all,
+                     const apr_array_header_t *instances);
+void cep_status_json(request_rec *r, const apr_array_header_t *all,
+                     const apr_array_header_t *instances);
+void cep_status_metrics(request_rec *r, const apr_array_header_t *all,
+                        const apr_array_header_t *instances);
 void cep_status_caller_json(request_rec *r, const apr_array_header_t *callers);
 
 #endif

@@ -22,8 +22,10 @@ static const char *one_line(apr_pool_t *pool, const char *text)
     return line;
 }
 
-void cep_status_auto(request_rec *r, const apr_array_header_t *all)
+void cep_status_auto(request_rec *r, const apr_array_header_t *all,
+                     const apr_array_header_t *instances)
 {
+    (void)instances;
     for (int i = 0; i < all->nelts; i++) {
         const struct cep_status *status = &APR_ARRAY_IDX(all, i, struct cep_status);
 
@@ -92,7 +94,25 @@ static void put_findings(request_rec *r, const struct cep_status *status)
     ap_rputs("]", r);
 }
 
-void cep_status_json(request_rec *r, const apr_array_header_t *all)
+static void put_instances(request_rec *r, const apr_array_header_t *all,
+                          const apr_array_header_t *instances)
+{
+    ap_rputs("\"Instances\":[", r);
+    for (int i = 0; i < instances->nelts; i++) {
+        const struct cep_status_instance *one =
+            &APR_ARRAY_IDX(instances, i, const struct cep_status_instance);
+
+        ap_rputs(i > 0 ? ",\n{" : "\n{", r);
+        put_member(r, "URL", one->url, ",");
+        put_member(r, "Directory", one->directory, ",");
+        put_member(r, "View", cep_status_view(one, r->pool), ",");
+        put_member(r, "Unused", cep_status_unused(one, all, r->pool), "}");
+    }
+    ap_rputs("]", r);
+}
+
+void cep_status_json(request_rec *r, const apr_array_header_t *all,
+                     const apr_array_header_t *instances)
 {
     ap_rputs("{\"Directories\":[", r);
     for (int i = 0; i < all->nelts; i++) {
@@ -112,7 +132,9 @@ void cep_status_json(request_rec *r, const apr_array_header_t *all)
         put_findings(r, status);
         ap_rputs("}", r);
     }
-    ap_rputs("]}\n", r);
+    ap_rputs("],\n", r);
+    put_instances(r, all, instances);
+    ap_rputs("}\n", r);
 }
 
 static void put_explanations(request_rec *r, const apr_array_header_t *explanations)
@@ -145,6 +167,7 @@ void cep_status_caller_json(request_rec *r, const apr_array_header_t *callers)
 
         ap_rputs(i > 0 ? ",\n{" : "\n{", r);
         put_member(r, "Directory", caller->status->directory, ",");
+        put_member(r, "Instance", caller->instance ? caller->instance->url : NULL, ",");
         put_member(r, "User", caller->user, ",");
         put_member(r, "Account", caller->dn, ",");
         put_member(r, "Reason", caller->why, ",");
@@ -201,8 +224,10 @@ static void put_contents(request_rec *r, const apr_array_header_t *all)
     }
 }
 
-void cep_status_metrics(request_rec *r, const apr_array_header_t *all)
+void cep_status_metrics(request_rec *r, const apr_array_header_t *all,
+                        const apr_array_header_t *instances)
 {
+    (void)instances;
     put_states(r, all);
     put_contents(r, all);
     for (const struct cep_status_field *field = cep_status_fields; field->key; field++) {

@@ -86,7 +86,42 @@ static void write_findings(request_rec *r, const struct cep_status *status)
     ap_rputs("</table>\n", r);
 }
 
-void cep_status_page(request_rec *r, const apr_array_header_t *all)
+static void write_instances(request_rec *r, const apr_array_header_t *all,
+                            const apr_array_header_t *instances)
+{
+    if (instances->nelts == 0)
+        return;
+    ap_rputs("<h2>Instances</h2>\n<table>\n<tr><th>URL</th><th>Directory</th><th>View</th>"
+             "<th>CEPTemplates that fit nothing</th></tr>\n",
+             r);
+    for (int i = 0; i < instances->nelts; i++) {
+        const struct cep_status_instance *one =
+            &APR_ARRAY_IDX(instances, i, const struct cep_status_instance);
+
+        ap_rvputs(r, "<tr><td>", escape(r, one->url), "</td><td>", escape(r, one->directory),
+                  "</td><td>", escape(r, cep_status_view(one, r->pool)), "</td><td>",
+                  escape(r, cep_status_unused(one, all, r->pool)), "</td></tr>\n", NULL);
+    }
+    ap_rputs("</table>\n", r);
+}
+
+/* By the whole policy of a directory, or as one of the instances shows it. */
+static void write_form(request_rec *r, const apr_array_header_t *instances)
+{
+    ap_rputs("<form><p>What is offered to <input name=\"user\"> at <input name=\"instance\" "
+             "list=\"instances\" size=\"70\" placeholder=\"URL of an instance; none: all that "
+             "the directory has\"> and why: <button>Explain</button></p>"
+             "<datalist id=\"instances\">",
+             r);
+    for (int i = 0; i < instances->nelts; i++)
+        ap_rvputs(r, "<option>",
+                  escape(r, APR_ARRAY_IDX(instances, i, const struct cep_status_instance).url),
+                  "</option>", NULL);
+    ap_rputs("</datalist></form>\n", r);
+}
+
+void cep_status_page(request_rec *r, const apr_array_header_t *all,
+                     const apr_array_header_t *instances)
 {
     open_page(r, "Certificate enrollment policy");
     if (all->nelts == 0)
@@ -98,9 +133,8 @@ void cep_status_page(request_rec *r, const apr_array_header_t *all)
         write_fields(r, status);
         write_findings(r, status);
     }
-    ap_rputs("<form><p>What is offered to <input name=\"user\"> and why: "
-             "<button>Explain</button></p></form>\n",
-             r);
+    write_instances(r, all, instances);
+    write_form(r, instances);
     close_page(r);
 }
 
@@ -124,7 +158,9 @@ void cep_status_caller_page(request_rec *r, const apr_array_header_t *callers)
         const struct cep_status_caller *caller =
             &APR_ARRAY_IDX(callers, i, struct cep_status_caller);
 
-        ap_rvputs(r, "<h2>Directory ", escape(r, caller->status->directory), "</h2>\n<p>",
+        ap_rvputs(r, "<h2>Directory ", escape(r, caller->status->directory),
+                  caller->instance ? ", " : "",
+                  caller->instance ? escape(r, caller->instance->url) : "", "</h2>\n<p>",
                   escape(r, caller->user), ": ",
                   escape(r, caller->explanations ? caller->dn : caller->why), "</p>\n", NULL);
         if (caller->explanations)
@@ -132,7 +168,7 @@ void cep_status_caller_page(request_rec *r, const apr_array_header_t *callers)
     }
     ap_rputs("<p>By what the directory says of the account; a Kerberos ticket carries what was "
              "true when it was issued. What CEPTemplates and other directives of one location take "
-             "away is not in here.</p>\n",
+             "away is in here when its URL is given.</p>\n",
              r);
     close_page(r);
 }
@@ -144,7 +180,7 @@ int cep_status_in_mod_status(request_rec *r, int flags)
     if (all->nelts == 0)
         return DECLINED;
     if (flags & AP_STATUS_SHORT) {
-        cep_status_auto(r, all);
+        cep_status_auto(r, all, NULL);
         return OK;
     }
     ap_rputs("<hr>\n<h2>Certificate enrollment policy</h2>\n", r);

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import time
+from urllib.parse import quote
 
 import pytest
 
@@ -138,6 +139,91 @@ def test_explanation_names_the_rule(server):
     assert re.search(r"CorpUser.{0,60}no.{0,60}Enroll is denied to S-1-5-21-\d+-\d+-\d+-1114\.", text,
                      re.S)
     assert "Enroll is granted to none of the caller's SIDs." in text
+
+
+# Instances.
+
+VIEWS = {  # path: directives, and the view that the page tells
+    "/all": ((), ""),
+    "/some": (("CEPTemplates Corp* !CorpUser WebSrver",), "CEPTemplates corp* !corpuser websrver"),
+    "/auto": (("CEPTemplateRights autoenroll",), "CEPTemplateRights autoenroll"),
+    "/old": (("CEPMaxVersion 3", "CEPVersionFilter lenient"),
+             "CEPMaxVersion 3, CEPVersionFilter lenient"),
+    "/renewal": (("CEPKeyBasedRenewal On", "CEPTemplates !User"),
+                 "CEPKeyBasedRenewal On, CEPTemplates !user"),
+}
+
+
+@pytest.fixture(scope="module")
+def views(make_module_httpd):
+    """One of them is named by an expression, as conf.d/cep.conf does it."""
+    server = make_module_httpd()
+    sections = [location_section(path, extra=directives) for path, (directives, _) in
+                VIEWS.items()]
+    sections[1] = sections[1].replace('<Location "/some">', '<LocationMatch "(?i)^/some$">') \
+        .replace("</Location>", "</LocationMatch>")
+    return start_sample(server, *sections, status_section(),
+                        '<Location "/other">\nCEPTemplates User\n</Location>')
+
+
+def explained(server, caller, instance):
+    found, = json.loads(page(server, "?json&user=%s&instance=%s" % (
+        caller.replace("$", "%24"), quote(instance, ""))))["Callers"]
+    return found
+
+
+def test_instances_are_listed(views):
+    """Both hosts have them; the second is the one without TLS."""
+    told = json.loads(page(views, "?json"))["Instances"]
+    for port in (views.port, views.http_port):
+        for path, (_, view) in VIEWS.items():
+            found, = (one for one in told if one["URL"] == "https://localhost:%d%s" % (port, path))
+            assert (found["Directory"], found["View"]) == ("corp", view)
+            assert found["Unused"] == ("websrver" if path == "/some" else "")
+    assert len(told) == 2 * len(VIEWS)
+    text = html.unescape(page(views))
+    for one in told:
+        assert one["URL"] in text and one["View"] in text
+    assert "websrver</td>" in text
+
+
+@pytest.mark.parametrize("caller", PEOPLE)
+@pytest.mark.parametrize("path", VIEWS)
+def test_explanation_of_an_instance_agrees_with_its_answer(views, path, caller):
+    everything = soap.Filter(client=0, server=0)
+    offered = soap.check_answer(soap.send(views, soap.build(request_filter=everything),
+                                          user=caller, path=path))["policies"] or {}
+    for instance in (path, "https://localhost:%d%s" % (views.port, path)):
+        found = explained(views, caller, instance)
+        assert found["Instance"] == "https://localhost:%d%s" % (views.port, path)
+        names = {one["Name"]: one for one in found["Templates"]}
+        assert set(offered) == {name for name, one in names.items() if one["Offered"]}
+        assert {name for name, policy in offered.items() if policy["autoEnroll"]} == \
+            {name for name, one in names.items() if one["AutoEnroll"]}
+        assert set(names) >= {entry.text("cn") for entry in ldif.read(SAMPLE)
+                              if entry.is_a("pKICertificateTemplate")}
+        assert all(one["Text"] for one in names.values())
+
+
+@pytest.mark.parametrize("path, name, sentence", [
+    ("/some", "CorpUser", "CEPTemplates does not show it."),
+    ("/auto", "User", "CEPTemplateRights asks for AutoEnroll, too."),
+    ("/renewal", "CorpUser", "It does not allow key based renewal (enrollment flag 0x10000)."),
+    ("/renewal", "CorpKeyRenewal", "The old key is enough to renew it. Published by "),
+])
+def test_the_instance_is_told_of(views, path, name, sentence):
+    found = {one["Name"]: one["Text"] for one in explained(views, "bob", path)["Templates"]}
+    assert sentence in found[name]
+    text = html.unescape(page(views, "?user=bob&instance=" + path))
+    assert sentence in text and "https://localhost:%d%s" % (views.port, path) in text
+
+
+@pytest.mark.parametrize("instance", [
+    "/other", "/some/more", "/", STATUS, "nonsense", "https://other.example/all", "//all",
+    "https://localhost:1/all", "https://[::1/all", "https://localhost"])
+def test_no_instance(views, instance):
+    """A location that is none, a host that is not there, what is no URL."""
+    assert get(views, "?user=alice&instance=" + quote(instance, "")).status == 404
 
 
 def test_explanation_of_nobody(server):
