@@ -40,6 +40,10 @@ OPEN = {
     "/usertype": ("AuthType CEP", "Require all granted"),
 }
 
+# AuthType and nothing to say who is let in: an instance lies in no <Directory>, so that the Require
+# of one does not count either, and httpd itself refuses.
+NOTHING_REQUIRED = "/nothing-required"
+
 # Requests that are redirected, included or made an error document of another location.
 SSI, OUTER, INNER, ERROR = "/page.shtml", "/outer", "/inner", "/error"
 
@@ -56,7 +60,7 @@ def sections(server):
     os.makedirs(server.path("docs/hop"), exist_ok=True)
     server.write("docs/hop/file", "file")
     return lines, [
-        *instances, location_section(),
+        *instances, location_section(), location_section(NOTHING_REQUIRED, auth=False, extra=BASIC),
         '<Location "%s">' % SSI, "SetOutputFilter INCLUDES", "Options +Includes", "</Location>",
         # Below a directory mod_rewrite makes an internal redirect, and keeps POST.
         'Alias "/hop" "${ROOT}/docs/hop"', '<Directory "${ROOT}/docs/hop">', "RewriteEngine On",
@@ -96,6 +100,14 @@ def test_open_to_all(server, leaks, path, user):
     """With and without a name that nobody checks: the password is wrong."""
     server.log.expect("CEP0601")
     leaks.check_refused(soap.send(server, user=user, password="wrong", path=path), 500, *DENIED)
+
+
+@pytest.mark.parametrize("user", (None, "alice"))
+@pytest.mark.parametrize("method", ("GET", "POST"))
+def test_nothing_required(server, leaks, method, user):
+    server.log.expect("AH01627")
+    leaks.check_refused(soap.send(server, user=user, path=NOTHING_REQUIRED, method=method),
+                        500, "Receiver", "InternalServiceFault")
 
 
 @pytest.mark.parametrize("path", OPEN)
