@@ -6,6 +6,8 @@
 
 #include "http_core.h"
 
+#include <stddef.h>
+
 #include <apr_lib.h>
 #include <apr_strings.h>
 
@@ -632,7 +634,7 @@ static const char *set_max_body(cmd_parms *cmd, void *conf, const char *arg)
 #define INSTANCE (RSRC_CONF | ACCESS_CONF)
 
 /* For httpd's own setters, ap_set_..._slot(). */
-#define MEMBER(name) ((void *)APR_OFFSETOF(struct cep_dir_config, name))
+#define MEMBER(name) ((void *)offsetof(struct cep_dir_config, name))
 
 const command_rec cep_directives[] = {
     AP_INIT_RAW_ARGS("<CEPDirectory", open_directory, NULL, RSRC_CONF,

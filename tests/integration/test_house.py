@@ -168,6 +168,11 @@ def test_directives_and_their_documentation():
             assert part in section, "%s lacks %s" % (section.split("\n")[0], part)
 
 
+def test_no_decision_stands_twice():
+    titles = re.findall(r"^\*\*.*", read(os.path.join(SOURCE, "docs/decisions.md")), re.M)
+    assert len(titles) > 50 and sorted(titles) == sorted(set(titles))
+
+
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 DEFAULTS = {
     "CEPRefreshInterval": "REFRESH_INTERVAL", "CEPFullRefresh": "FULL_REFRESH",
