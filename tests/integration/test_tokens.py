@@ -180,6 +180,7 @@ def test_an_old_token_helps_out_for_a_while_only(make_httpd, directory):
     server.log.expect("CEP0603")
     assert is_told_to_try_again(server, "alice")
     directory.slapd.resume()
+    time.sleep(2.5)
     assert listed(server, "alice") == before
 
 
