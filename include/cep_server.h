@@ -337,6 +337,7 @@ const char *cep_outcome_name(enum cep_outcome outcome);
  */
 struct cep_freshness {
     const struct cep_tokens *tokens; /* NULL: nothing is known, and nothing is kept */
+    const char *head;                /* the instance's own part of the answer: no RelatesTo */
     apr_time_t now;
     apr_time_t last_update; /* not later than now */
     apr_interval_time_t margin, keep;
@@ -346,17 +347,16 @@ struct cep_freshness {
     unsigned char seen_class[CEP_DIGEST_LENGTH], seen_content[CEP_DIGEST_LENGTH];
 };
 
-/* Look up what is kept about the caller. Below, head is the answer's own, without RelatesTo. */
+/* Look up what is kept about the caller, when the request has a lastUpdate to hold against it. */
 void cep_freshness_open(struct cep_freshness *freshness, request_rec *r,
                         const struct cep_offer *offer);
 /* 1 when the caller has what this class would get: no body is needed to know. */
 int cep_freshness_has_class(struct cep_freshness *freshness,
-                            const struct cep_answer_class *answer_class, const char *head,
-                            apr_pool_t *pool);
+                            const struct cep_answer_class *answer_class, apr_pool_t *pool);
 /* Likewise by the body, of whatever class; and what he sees now is kept. */
 int cep_freshness_has_content(struct cep_freshness *freshness,
                               const struct cep_answer_class *answer_class,
-                              const struct cep_body *body, const char *head, apr_pool_t *pool);
+                              const struct cep_body *body, apr_pool_t *pool);
 
 /* negotiate.c: the coding that the client wants of those that there are */
 enum cep_coding cep_negotiate_coding(request_rec *r);
@@ -372,7 +372,7 @@ void cep_instance_view(struct cep_view *view, const struct cep_dir_config *conf)
 /* For one answer; 0 when there is no policyID. language: preferredLanguage, or NULL. */
 int cep_instance_make(struct cep_instance *instance, const struct cep_dir_config *conf,
                       const struct cep_view *view, const struct cep_snapshot *snapshot,
-                      const struct cep_caller *caller, const char *language, apr_pool_t *pool);
+                      const struct cep_caller *caller, const char *language);
 
 /* renewal.c: key-based renewal */
 

@@ -42,6 +42,10 @@ int cep_snapshot_template_count(const struct cep_snapshot *snapshot);
 /* The identity's forest_id: what policyID derives from. */
 const char *cep_snapshot_forest_id(const struct cep_snapshot *snapshot);
 
+/* cep_view_policy_id() for its forest, made once for each view; as long as the snapshot is used. */
+const char *cep_snapshot_policy_id(const struct cep_snapshot *snapshot,
+                                   const struct cep_view *view);
+
 /* All certificates of the CAs, DER in the image: struct cep_value. */
 apr_array_header_t *cep_snapshot_ca_certificates(const struct cep_snapshot *snapshot,
                                                  apr_pool_t *pool);

@@ -3,6 +3,7 @@
 /* From a selection to the body of an answer, and to the class of callers that share it. */
 
 #include "answer.h"
+#include "cep_digest.h"
 
 #include <string.h>
 
@@ -155,7 +156,7 @@ int cep_answer_classify(struct cep_answer_class *answer_class, const struct cep_
     static const char *const purposes[] = {"mod_cep answer 1", "mod_cep renewal answer 1"};
     const char *purpose = purposes[selection->renewal != 0];
     EVP_MD_CTX *md = EVP_MD_CTX_new();
-    int good = md && EVP_DigestInit_ex(md, EVP_sha256(), NULL) &&
+    int good = md && EVP_DigestInit_ex(md, cep_sha256(), NULL) &&
                EVP_DigestUpdate(md, purpose, strlen(purpose) + 1) &&
                EVP_DigestUpdate(md, cep_snapshot_digest(snapshot), CEP_DIGEST_LENGTH) &&
                EVP_DigestUpdate(md, selection->policies, snapshot->header->templates.count) &&

@@ -3,6 +3,7 @@
 /* One finished body in one file: written in small pieces, verified once per mapping. */
 
 #include "answer.h"
+#include "cep_digest.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -136,8 +137,8 @@ static int start(struct writer *w)
     w->header.crc = (apr_uint32_t)crc32(0, NULL, 0);
     w->content = EVP_MD_CTX_new();
     w->coded_digest = EVP_MD_CTX_new();
-    if (!w->content || !w->coded_digest || !EVP_DigestInit_ex(w->content, EVP_sha256(), NULL) ||
-        !EVP_DigestInit_ex(w->coded_digest, EVP_sha256(), NULL))
+    if (!w->content || !w->coded_digest || !EVP_DigestInit_ex(w->content, cep_sha256(), NULL) ||
+        !EVP_DigestInit_ex(w->coded_digest, cep_sha256(), NULL))
         return 0;
     if (w->coding != CEP_CODING_GZIP)
         return 1;
@@ -189,7 +190,7 @@ static int digest_fits(const struct body_header *header, const unsigned char *oc
 {
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     unsigned char digest[CEP_DIGEST_LENGTH];
-    int good = md && EVP_DigestInit_ex(md, EVP_sha256(), NULL) &&
+    int good = md && EVP_DigestInit_ex(md, cep_sha256(), NULL) &&
                EVP_DigestUpdate(md, octets, header->coded) &&
                EVP_DigestUpdate(md, (const unsigned char *)header + DIGESTED,
                                 sizeof(*header) - DIGESTED) &&

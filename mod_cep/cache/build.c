@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 
 #include "image.h"
+#include "cep_digest.h"
 
 /*
  * A block that grows; offsets stay valid when it moves. It is no pool's: there every size that it
@@ -28,7 +29,7 @@ int cep_image_digest(unsigned char digest[CEP_DIGEST_LENGTH], const void *image,
     unsigned int written = 0;
 
     return EVP_Digest((const unsigned char *)image + CEP_IMAGE_DIGESTED,
-                      length - CEP_IMAGE_DIGESTED, digest, &written, EVP_sha256(), NULL) == 1 &&
+                      length - CEP_IMAGE_DIGESTED, digest, &written, cep_sha256(), NULL) == 1 &&
            written == CEP_DIGEST_LENGTH;
 }
 

@@ -19,6 +19,7 @@
 
 #include <apr_strings.h>
 
+#include "cep_digest.h"
 #include "image.h"
 
 /* RFC 4533: without it nobody keeps contextCSN, and one that was imported stands still for ever. */
@@ -69,7 +70,7 @@ static EVP_MD_CTX *begin(void)
 {
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
 
-    if (digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) != 1) {
+    if (digest && EVP_DigestInit_ex(digest, cep_sha256(), NULL) != 1) {
         EVP_MD_CTX_free(digest);
         digest = NULL;
     }

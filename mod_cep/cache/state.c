@@ -6,6 +6,7 @@
  * who look at it. When it is lost or damaged, everything is read once more; that is all.
  */
 #include "run.h"
+#include "cep_digest.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -58,7 +59,7 @@ static const char *digest(const char *text, apr_size_t length, apr_pool_t *pool)
     unsigned char octets[EVP_MAX_MD_SIZE];
     unsigned int written = 0;
 
-    if (EVP_Digest(text, length, octets, &written, EVP_sha256(), NULL) != 1)
+    if (EVP_Digest(text, length, octets, &written, cep_sha256(), NULL) != 1)
         return "";
     return cep_mark_hex(octets, written, pool);
 }

@@ -12,6 +12,7 @@
 #include <apr_thread_mutex.h>
 
 #include "image.h"
+#include "cep_digest.h"
 
 const char *cep_view_add(apr_array_header_t *templates, const char *text)
 {
@@ -75,14 +76,23 @@ struct shown {
     unsigned char marks[];
 };
 
+struct identity {
+    struct identity *next;
+    const apr_array_header_t *templates;
+    int autoenroll_only;
+    const char *policy_id;
+};
+
 /*
  * Thousands of names by some patterns take milliseconds, so they are looked at once per mapping and
- * not per request. The lists are the configuration's, so there are only a few.
+ * not per request; a policyID's digest is worth keeping, too. The lists are the configuration's, so
+ * there are only a few.
  */
 struct cep_view_cache {
     apr_thread_mutex_t *mutex;
     apr_pool_t *pool; /* with an allocator of its own: used under the mutex only */
     struct shown *first;
+    struct identity *identities;
 };
 
 static apr_status_t destroy_pool(void *pool)
@@ -192,11 +202,37 @@ const char *cep_view_policy_id(const struct cep_view *view, const char *forest_i
     const char *text = apr_pstrcat(pool, space, forest_id, end, rights, names, NULL);
     unsigned char d[EVP_MAX_MD_SIZE];
 
-    if (EVP_Digest(text, strlen(text), d, NULL, EVP_sha256(), NULL) != 1)
+    if (EVP_Digest(text, strlen(text), d, NULL, cep_sha256(), NULL) != 1)
         return NULL;
     d[6] = (d[6] & 0x0f) | 0x80;
     d[8] = (d[8] & 0x3f) | 0x80;
     return apr_psprintf(
         pool, "{%02X%02X%02X%02X-%02X%02X-%02X%02X-%02X%02X-%02X%02X%02X%02X%02X%02X}", d[0], d[1],
         d[2], d[3], d[4], d[5], d[6], d[7], d[8], d[9], d[10], d[11], d[12], d[13], d[14], d[15]);
+}
+
+const char *cep_snapshot_policy_id(const struct cep_snapshot *snapshot, const struct cep_view *view)
+{
+    struct cep_view_cache *cache = snapshot->views;
+    struct identity *identity;
+
+    apr_thread_mutex_lock(cache->mutex);
+    for (identity = cache->identities; identity; identity = identity->next) {
+        if (identity->templates == view->templates &&
+            identity->autoenroll_only == view->autoenroll_only)
+            break;
+    }
+    if (!identity) {
+        identity = apr_palloc(cache->pool, sizeof(*identity));
+        identity->templates = view->templates;
+        identity->autoenroll_only = view->autoenroll_only;
+        identity->policy_id =
+            cep_view_policy_id(view, cep_snapshot_forest_id(snapshot), cache->pool);
+        if (identity->policy_id) {
+            identity->next = cache->identities;
+            cache->identities = identity;
+        }
+    }
+    apr_thread_mutex_unlock(cache->mutex);
+    return identity->policy_id;
 }

@@ -5,6 +5,7 @@
  * cannot be read, or can be read in two ways, names nobody.
  */
 #include "lookup.h"
+#include "cep_digest.h"
 
 #include <string.h>
 
@@ -342,7 +343,7 @@ const char *cep_certificate_fingerprint(const struct cep_certificate *certificat
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned int length = 0;
 
-    if (X509_digest(certificate->x509, EVP_sha256(), digest, &length) != 1)
+    if (X509_digest(certificate->x509, cep_sha256(), digest, &length) != 1)
         return NULL;
     return apr_pescape_hex(pool, digest, length, 0);
 }

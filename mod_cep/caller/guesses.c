@@ -9,6 +9,7 @@
  * before its key, and each number is sound whatever becomes of the others.
  */
 #include "cep_guesses.h"
+#include "cep_digest.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -57,7 +58,7 @@ static int digest(struct cep_guess_key *key, const struct cep_guess_table *table
 {
     unsigned char whole[EVP_MAX_MD_SIZE];
     EVP_MD_CTX *context = EVP_MD_CTX_new();
-    int done = context && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
+    int done = context && EVP_DigestInit_ex(context, cep_sha256(), NULL) == 1 &&
                EVP_DigestUpdate(context, table->secret, sizeof(table->secret)) == 1 &&
                EVP_DigestUpdate(context, data, length) == 1 &&
                EVP_DigestFinal_ex(context, whole, NULL) == 1;

@@ -11,6 +11,7 @@
  * 5 octets each.
  */
 #include "cep_caller.h"
+#include "cep_digest.h"
 
 #include <string.h>
 
@@ -116,7 +117,7 @@ int cep_caller_pack(struct cep_value *octets, const struct cep_caller_record *re
     w.data = data;
     w.length = 0;
     put_record(&w, record, directory, user);
-    if (EVP_Digest(data, w.length, data + w.length, NULL, EVP_sha256(), NULL) != 1)
+    if (EVP_Digest(data, w.length, data + w.length, NULL, cep_sha256(), NULL) != 1)
         return 0;
     octets->data = data;
     octets->len = w.length + DIGEST_LENGTH;
@@ -216,7 +217,7 @@ static int digest_fits(const unsigned char *data, apr_size_t length)
     unsigned char digest[EVP_MAX_MD_SIZE];
 
     return length > DIGEST_LENGTH &&
-           EVP_Digest(data, length - DIGEST_LENGTH, digest, NULL, EVP_sha256(), NULL) == 1 &&
+           EVP_Digest(data, length - DIGEST_LENGTH, digest, NULL, cep_sha256(), NULL) == 1 &&
            memcmp(digest, data + length - DIGEST_LENGTH, DIGEST_LENGTH) == 0;
 }
 

@@ -83,7 +83,6 @@ int cep_answer_finish(struct cep_finished *finished, request_rec *r, const struc
 {
     struct cep_answer answer = {offer->snapshot, offer->selection, offer->language, {{0}}};
     const struct cep_answer_class *answer_class = &answer.answer_class;
-    const char *head = cep_xcep_render_head(offer->instance, NULL, 0, r->pool);
     struct cep_freshness freshness;
     int status;
 
@@ -92,13 +91,13 @@ int cep_answer_finish(struct cep_finished *finished, request_rec *r, const struc
                              offer->language))
         return failed(r, APR_EGENERAL);
     cep_freshness_open(&freshness, r, offer);
-    if (cep_freshness_has_class(&freshness, answer_class, head, r->pool)) {
+    if (cep_freshness_has_class(&freshness, answer_class, r->pool)) {
         not_changed(finished, offer, r->pool);
         return OK;
     }
     status = find_body(finished, r, offer, &answer);
     if (status == OK &&
-        cep_freshness_has_content(&freshness, answer_class, finished->body, head, r->pool))
+        cep_freshness_has_content(&freshness, answer_class, finished->body, r->pool))
         not_changed(finished, offer, r->pool);
     return status;
 }

@@ -18,6 +18,9 @@
 
 #define REPLAY_FILTER "CEP_REPLAY"
 
+/* Clients' messages are of one to three thousand octets; with a token, of some hundreds more. */
+#define USUAL_BODY 4096
+
 /* The smaller of our limit and what the administrator set for XML bodies as such. */
 apr_off_t cep_body_limit(request_rec *r, const struct cep_dir_config *conf)
 {
@@ -36,10 +39,41 @@ int cep_body_too_large(request_rec *r, apr_off_t max)
     return HTTP_REQUEST_ENTITY_TOO_LARGE;
 }
 
-/* Move one brigade's data to the end of the buffer; OK, DONE at the end of the body, or a status.
- */
-static int take_brigade(request_rec *r, apr_bucket_brigade *bb, char *buffer, apr_size_t *length,
-                        apr_off_t max)
+/* What has been read of a body; it grows with what comes. */
+struct body {
+    char *data;
+    apr_size_t length, size, max;
+};
+
+/* Sessions and passwords may be in it. */
+static apr_status_t wipe(void *data)
+{
+    const struct body *body = data;
+
+    OPENSSL_cleanse(body->data, body->length);
+    return APR_SUCCESS;
+}
+
+/* Room for this many octets more, and for a NUL; at least doubled, so that little is copied. */
+static void make_room(struct body *body, apr_size_t more, apr_pool_t *pool)
+{
+    apr_size_t size = body->size;
+    char *data;
+
+    if (more < size - body->length)
+        return;
+    size = size > body->max / 2 ? body->max + 1 : 2 * size;
+    if (more >= size - body->length)
+        size = body->length + more + 1;
+    data = apr_palloc(pool, size);
+    memcpy(data, body->data, body->length);
+    wipe(body);
+    body->data = data;
+    body->size = size;
+}
+
+/* Move one brigade's data to the end of the body; OK, DONE at the end, or an HTTP status. */
+static int take_brigade(request_rec *r, apr_bucket_brigade *bb, struct body *body)
 {
     for (apr_bucket *b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb);
          b = APR_BUCKET_NEXT(b)) {
@@ -52,52 +86,47 @@ static int take_brigade(request_rec *r, apr_bucket_brigade *bb, char *buffer, ap
             continue;
         if (apr_bucket_read(b, &data, &n, APR_BLOCK_READ) != APR_SUCCESS)
             return HTTP_BAD_REQUEST;
-        if (n > (apr_size_t)max - *length)
-            return cep_body_too_large(r, max);
-        memcpy(buffer + *length, data, n);
-        *length += n;
+        if (n > body->max - body->length)
+            return cep_body_too_large(r, (apr_off_t)body->max);
+        make_room(body, n, r->pool);
+        memcpy(body->data + body->length, data, n);
+        body->length += n;
     }
     return OK;
 }
 
-/* Sessions and passwords may be in it. */
-static apr_status_t wipe(void *data)
+static struct body *make_body(apr_size_t size, apr_size_t max, apr_pool_t *pool)
 {
-    struct cep_value *memory = data;
+    struct body *body = apr_palloc(pool, sizeof(*body));
 
-    OPENSSL_cleanse((void *)(apr_uintptr_t)memory->data, memory->len);
-    return APR_SUCCESS;
-}
-
-static char *make_buffer(apr_pool_t *pool, apr_size_t size)
-{
-    struct cep_value *memory = apr_palloc(pool, sizeof(*memory));
-    char *buffer = apr_palloc(pool, size);
-
-    memory->data = (const unsigned char *)buffer;
-    memory->len = size;
-    apr_pool_cleanup_register(pool, memory, wipe, apr_pool_cleanup_null);
-    return buffer;
+    body->data = apr_palloc(pool, size);
+    body->length = 0;
+    body->size = size;
+    body->max = max;
+    apr_pool_cleanup_register(pool, body, wipe, apr_pool_cleanup_null);
+    return body;
 }
 
 /*
  * ap_get_brigade and not ap_get_client_block: the latter loses the reason of a failure
  * (http_filters.c says so itself), and r->remaining is 0 for chunked bodies.
  */
-int cep_body_read(request_rec *r, apr_off_t max, const char **body, apr_size_t *length)
+int cep_body_read(request_rec *r, apr_off_t max, const char **data, apr_size_t *length)
 {
     apr_bucket_brigade *bb = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     const char *declared = apr_table_get(r->headers_in, "Content-Length");
-    apr_off_t size;
-    char *buffer, *end;
+    apr_off_t size = USUAL_BODY;
+    struct body *body;
+    char *end;
     int result = OK;
 
     /* Refused before a single octet is read, where the client says how much will come. */
     if (declared && (apr_strtoff(&size, declared, &end, 10) != APR_SUCCESS || size > max))
         return cep_body_too_large(r, max);
 
-    buffer = make_buffer(r->pool, (apr_size_t)max + 1);
-    *length = 0;
+    /* No more than comes: to touch all that might come costs more than to read the message. */
+    body =
+        make_body(size < USUAL_BODY ? USUAL_BODY : (apr_size_t)size + 1, (apr_size_t)max, r->pool);
     while (result == OK) {
         apr_status_t rv =
             ap_get_brigade(r->input_filters, bb, AP_MODE_READBYTES, APR_BLOCK_READ, AP_IOBUFSIZE);
@@ -105,13 +134,14 @@ int cep_body_read(request_rec *r, apr_off_t max, const char **body, apr_size_t *
         if (rv != APR_SUCCESS)
             result = ap_map_http_request_error(rv, HTTP_BAD_REQUEST);
         else
-            result = take_brigade(r, bb, buffer, length, max);
+            result = take_brigade(r, bb, body);
         apr_brigade_cleanup(bb);
     }
     if (result != DONE)
         return result;
-    buffer[*length] = '\0';
-    *body = buffer;
+    body->data[body->length] = '\0';
+    *data = body->data;
+    *length = body->length;
     return OK;
 }
 

@@ -8,6 +8,7 @@
  *   "CEPF" 1 | id:32 | class:32 | content:32 | since:8 | written:8 | SHA-256 of all that
  */
 #include "cep_server.h"
+#include "cep_digest.h"
 
 #include <openssl/evp.h>
 
@@ -45,12 +46,12 @@ static apr_time_t get_64(const unsigned char *at)
     return (apr_time_t)value;
 }
 
-/* Both parts of what a caller gets as one digest; the head is the instance's own part. */
+/* Both parts of what a caller gets as one digest. */
 static int digest_with_head(unsigned char result[CEP_DIGEST_LENGTH],
                             const unsigned char part[CEP_DIGEST_LENGTH], const char *head)
 {
     EVP_MD_CTX *md = EVP_MD_CTX_new();
-    int good = md && EVP_DigestInit_ex(md, EVP_sha256(), NULL) &&
+    int good = md && EVP_DigestInit_ex(md, cep_sha256(), NULL) &&
                EVP_DigestUpdate(md, part, CEP_DIGEST_LENGTH) &&
                EVP_DigestUpdate(md, head, strlen(head)) && EVP_DigestFinal_ex(md, result, NULL);
 
@@ -82,7 +83,7 @@ static int make_id(unsigned char id[CEP_TOKEN_ID_LENGTH], const struct cep_offer
         version_octet(request->has_filter && request->has_client_version, request->client_version),
         version_octet(request->has_filter && request->has_server_version, request->server_version)};
     EVP_MD_CTX *md = EVP_MD_CTX_new();
-    int good = md && EVP_DigestInit_ex(md, EVP_sha256(), NULL) && add_text(md, "freshness 1") &&
+    int good = md && EVP_DigestInit_ex(md, cep_sha256(), NULL) && add_text(md, "freshness 1") &&
                add_text(md, offer->source->name) && add_text(md, offer->conf->location) &&
                add_text(md, offer->instance->policy_id) &&
                EVP_DigestUpdate(md, versions, sizeof(versions)) &&
@@ -100,7 +101,7 @@ static int is_whole(const struct cep_freshness *freshness, const unsigned char *
 
     return length == RECORD_LENGTH && memcmp(record, magic, MAGIC_LENGTH) == 0 &&
            memcmp(record + ID_AT, freshness->id, CEP_TOKEN_ID_LENGTH) == 0 &&
-           EVP_Digest(record, DIGEST_AT, digest, NULL, EVP_sha256(), NULL) == 1 &&
+           EVP_Digest(record, DIGEST_AT, digest, NULL, cep_sha256(), NULL) == 1 &&
            memcmp(digest, record + DIGEST_AT, CEP_DIGEST_LENGTH) == 0;
 }
 
@@ -135,7 +136,7 @@ static void keep(const struct cep_freshness *freshness, apr_pool_t *pool)
     memcpy(record + CONTENT_AT, freshness->seen_content, CEP_DIGEST_LENGTH);
     put_64(record + SINCE_AT, freshness->since);
     put_64(record + WRITTEN_AT, freshness->now);
-    if (EVP_Digest(record, DIGEST_AT, record + DIGEST_AT, NULL, EVP_sha256(), NULL) == 1)
+    if (EVP_Digest(record, DIGEST_AT, record + DIGEST_AT, NULL, cep_sha256(), NULL) == 1)
         cep_tokens_keep(freshness->tokens, freshness->id, &octets, freshness->now + freshness->keep,
                         pool);
 }
@@ -152,6 +153,7 @@ void cep_freshness_open(struct cep_freshness *freshness, request_rec *r,
         offer->caller->sid.length == 0 || !make_id(freshness->id, offer))
         return;
     freshness->tokens = cep_server_conf()->tokens;
+    freshness->head = cep_xcep_render_head(offer->instance, NULL, 0, r->pool);
     freshness->now = apr_time_now();
     freshness->last_update =
         request->last_update < freshness->now ? request->last_update : freshness->now;
@@ -175,13 +177,12 @@ static int is_aged(const struct cep_freshness *freshness)
 }
 
 int cep_freshness_has_class(struct cep_freshness *freshness,
-                            const struct cep_answer_class *answer_class, const char *head,
-                            apr_pool_t *pool)
+                            const struct cep_answer_class *answer_class, apr_pool_t *pool)
 {
     unsigned char seen[CEP_DIGEST_LENGTH];
 
     if (!freshness->tokens || !freshness->since || !is_late_enough(freshness) ||
-        !digest_with_head(seen, answer_class->key, head) ||
+        !digest_with_head(seen, answer_class->key, freshness->head) ||
         memcmp(seen, freshness->seen_class, sizeof(seen)) != 0)
         return 0;
     if (is_aged(freshness))
@@ -191,13 +192,13 @@ int cep_freshness_has_class(struct cep_freshness *freshness,
 
 int cep_freshness_has_content(struct cep_freshness *freshness,
                               const struct cep_answer_class *answer_class,
-                              const struct cep_body *body, const char *head, apr_pool_t *pool)
+                              const struct cep_body *body, apr_pool_t *pool)
 {
     unsigned char class_seen[CEP_DIGEST_LENGTH], content[CEP_DIGEST_LENGTH];
     int same;
 
-    if (!freshness->tokens || !digest_with_head(class_seen, answer_class->key, head) ||
-        !digest_with_head(content, body->content, head))
+    if (!freshness->tokens || !digest_with_head(class_seen, answer_class->key, freshness->head) ||
+        !digest_with_head(content, body->content, freshness->head))
         return 0;
     same = freshness->since && memcmp(content, freshness->seen_content, sizeof(content)) == 0;
     if (same && memcmp(class_seen, freshness->seen_class, sizeof(class_seen)) == 0 &&

@@ -172,7 +172,7 @@ static int answer(request_rec *r, enum cep_way way, const struct cep_dir_config 
         return status;
 
     cep_instance_view(&view, conf);
-    if (!cep_instance_make(&instance, conf, &view, snapshot, caller, request->language, r->pool))
+    if (!cep_instance_make(&instance, conf, &view, snapshot, caller, request->language))
         return HTTP_INTERNAL_SERVER_ERROR;
     cep_snapshot_select(&selection, snapshot, &caller->token, request, &view, r->pool);
     offer.snapshot = snapshot;

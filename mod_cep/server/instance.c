@@ -47,11 +47,10 @@ static apr_uint32_t next_update(const struct cep_dir_config *conf, const struct 
 
 int cep_instance_make(struct cep_instance *instance, const struct cep_dir_config *conf,
                       const struct cep_view *view, const struct cep_snapshot *snapshot,
-                      const struct cep_caller *caller, const char *language, apr_pool_t *pool)
+                      const struct cep_caller *caller, const char *language)
 {
-    instance->policy_id = conf->policy_id
-                              ? conf->policy_id
-                              : cep_view_policy_id(view, cep_snapshot_forest_id(snapshot), pool);
+    instance->policy_id =
+        conf->policy_id ? conf->policy_id : cep_snapshot_policy_id(snapshot, view);
     instance->friendly_name = choose_name(conf->policy_names, language);
     instance->next_update_hours = next_update(conf, caller);
     return instance->policy_id != NULL;

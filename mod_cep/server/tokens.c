@@ -3,6 +3,7 @@
 /* Callers that were found are kept in httpd's socache, for all workers (or all machines). */
 
 #include "cep_server.h"
+#include "cep_digest.h"
 
 #include "ap_socache.h"
 #include "util_mutex.h"
@@ -160,7 +161,7 @@ static int make_id(unsigned char id[EVP_MAX_MD_SIZE], const char *directory, con
 {
     const char *text = apr_pstrcat(pool, "caller 1\n", directory, "\n", user, NULL);
 
-    return EVP_Digest(text, strlen(text), id, NULL, EVP_sha256(), NULL) == 1;
+    return EVP_Digest(text, strlen(text), id, NULL, cep_sha256(), NULL) == 1;
 }
 
 static int lock(const struct cep_tokens *tokens)

@@ -48,6 +48,9 @@ static int is_utf8(const char *body, apr_size_t length)
     apr_uint32_t character;
 
     for (left = length; left; left -= size, at += size) {
+        size = 1;
+        if (*at && *at < 0x80) /* nearly all of a message */
+            continue;
         size = cep_utf8_read(at, left, &character);
         if (!size || !character)
             return 0;

@@ -36,6 +36,12 @@ static const char *substitute(const unsigned char *text, apr_size_t length, int 
     }
 }
 
+/* Stands for itself everywhere. */
+static int is_ordinary(unsigned char c)
+{
+    return c >= 0x20 && c < 0x7f && c != '&' && c != '<' && c != '>' && c != '"';
+}
+
 /* With result NULL only the length is computed. */
 static apr_size_t escape(char *result, const char *text, apr_size_t length, int attribute)
 {
@@ -44,7 +50,11 @@ static apr_size_t escape(char *result, const char *text, apr_size_t length, int 
     const char *by;
 
     for (; length; length -= size, at += size) {
-        by = substitute(at, length, attribute, &size);
+        by = NULL;
+        for (size = 0; size < length && is_ordinary(at[size]); size++)
+            ;
+        if (!size)
+            by = substitute(at, length, attribute, &size);
         part = by ? strlen(by) : size;
         if (result)
             memcpy(result + written, by ? by : (const char *)at, part);
