@@ -41,6 +41,17 @@ apr_size_t cep_utf8_read(const unsigned char *text, apr_size_t length, apr_uint3
     return size;
 }
 
+/* 1 when eight octets are all ASCII and none is NUL, which is nearly all of a message. */
+static int are_plain(const unsigned char *at)
+{
+    const apr_uint64_t ones = APR_UINT64_C(0x0101010101010101);
+    apr_uint64_t octets;
+
+    memcpy(&octets, at, sizeof(octets));
+    /* With no high bit set, only an octet that is 0 borrows one. */
+    return ((octets | (octets - ones)) & (ones << 7)) == 0;
+}
+
 static int is_utf8(const char *body, apr_size_t length)
 {
     const unsigned char *at = (const unsigned char *)body;
@@ -48,8 +59,8 @@ static int is_utf8(const char *body, apr_size_t length)
     apr_uint32_t character;
 
     for (left = length; left; left -= size, at += size) {
-        size = 1;
-        if (*at && *at < 0x80) /* nearly all of a message */
+        size = sizeof(apr_uint64_t);
+        if (left >= size && are_plain(at))
             continue;
         size = cep_utf8_read(at, left, &character);
         if (!size || !character)

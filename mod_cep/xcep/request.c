@@ -326,7 +326,9 @@ static void read_body(struct cep_reader *reader, const char *body, apr_size_t le
         cep_reader_refuse(reader, CEP_FAULT_RECEIVER, "The service is out of memory.");
         return;
     }
-    tree = xmlCtxtReadMemory(parser, body, (int)length, NULL, "UTF-8", OPTIONS);
+    /* No encoding is named, for then libxml2 would convert UTF-8 to UTF-8. Of the encodings that it
+     * would guess, none but UTF-8 is left by cep_encoding_check(). */
+    tree = xmlCtxtReadMemory(parser, body, (int)length, NULL, NULL, OPTIONS);
     if (tree) /* never, with our handler */
         xmlFreeDoc(tree);
     if (!parser->wellFormed || reader->ill_formed || !reader->complete)
@@ -341,13 +343,15 @@ static void read_body(struct cep_reader *reader, const char *body, apr_size_t le
  */
 static int floods_parser(const char *body, apr_size_t length)
 {
+    const char *end = body + length, *sign;
     int equals = 0;
 
-    for (; length; length--, body++) {
-        if (*body == '<')
+    while ((sign = memchr(body, '=', (size_t)(end - body)))) {
+        if (memchr(body, '<', (size_t)(sign - body)))
             equals = 0;
-        else if (*body == '=' && ++equals > CEP_XCEP_MAX_EQUALS)
+        if (++equals > CEP_XCEP_MAX_EQUALS)
             return 1;
+        body = sign + 1;
     }
     return 0;
 }
