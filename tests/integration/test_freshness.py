@@ -9,6 +9,8 @@ import pytest
 import security_descriptor as sd
 from cep_env import SAMPLE, ldif, soap
 from cep_env.httpd import MPMS, PATH, directory_section, facts, location_section
+from slapd import Slapd, find_slapd
+from test_refresh import modify
 from test_tokens import Store
 
 EVERY_WORKER = 24  # requests, each on a new connection, that meet every worker
@@ -179,6 +181,34 @@ def test_a_change_is_told(make_httpd, change):
     for _ in range(EVERY_WORKER):
         assert ask(server, before).model()["policies_not_changed"] is None
         assert ask(server, now).model()["policies_not_changed"] is True
+
+
+@pytest.mark.skipif(find_slapd() is None, reason="slapd is not installed")
+def test_another_group_in_the_directory_is_told(make_httpd, tmp_path):
+    """The policy stays as it is, what this caller may do with it does not. When his token is
+    looked up again, each worker knows."""
+    with Slapd(tmp_path / "s", SAMPLE) as slapd:
+        server = make_httpd()
+        server.configure(directory_section(slapd.ldap),
+                         location_section(extra=("CEPFreshnessMargin 0",)),
+                         server=("CEPTokenCache shmcb", "CEPTokenTTL 1s"))
+        server.start().wait_for_policy()
+        full = soap.check_answer(soap.send(server))
+        before, other = prime(server), prime(server, "bob")
+        time.sleep(1.1)  # and a token that is looked up anew and says the same changes nothing
+        assert not is_full(ask(server, before))
+        modify(slapd, "dn: CN=Sales,CN=Users,DC=corp,DC=example\nchangetype: modify\n"
+               "delete: member\nmember: CN=alice,CN=Users,DC=corp,DC=example\n\n"
+               "dn: CN=alice,CN=Users,DC=corp,DC=example\nchangetype: modify\n"
+               "replace: primaryGroupID\nprimaryGroupID: 514\n")
+        wait_until_full(server, before)
+        assert set(soap.check_answer(soap.send(server))["policies"]) < set(full["policies"])
+        time.sleep(1)
+        now = stamp()
+        for _ in range(EVERY_WORKER):
+            assert is_full(ask(server, before))
+            assert not is_full(ask(server, now))
+            assert not is_full(ask(server, other, "bob"))
 
 
 def test_what_others_see_is_no_change(make_httpd):

@@ -21,9 +21,10 @@ MAY_INCLUDE = {
     "server": {"access", "caller", "cache", "directory", "entry", "policy", "xcep"},
     "mod_cep.c": {"server"},
     "log.c": set(),
+    "digest.c": set(),
 }
 
-# Header -> its room. cep_log.h is the seam that everybody may use.
+# Header -> its room. What is in none, everybody may use.
 HEADERS = {
     "cep_entry.h": "entry", "cep_directory.h": "directory", "cep_policy.h": "policy",
     "cep_access.h": "access", "cep_caller.h": "caller", "cep_xcep.h": "xcep",
@@ -63,7 +64,7 @@ def includes():
 
 def test_every_header_has_a_room():
     assert {os.path.basename(path) for path in sources("include/*.h")} == \
-        set(HEADERS) | {"cep_log.h"}
+        set(HEADERS) | {"cep_log.h", "cep_digest.h"}
 
 
 def test_rooms_include_what_they_may():

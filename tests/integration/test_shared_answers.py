@@ -313,35 +313,50 @@ def test_a_hot_request_opens_nothing(make_httpd):
 
 # Slow readers.
 
-def test_slow_readers_stop_nobody(make_httpd):
-    """More clients that do not read than there are workers, as cep.conf says how."""
+# Clients that never read, and threads: of an httpd in its usual size.
+SLOW_CLIENTS, THREADS = 140, 128
+
+
+def ask_and_never_read(server):
+    client = soap.Client(server)
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    raw.settimeout(20)
+    raw.connect(("127.0.0.1", server.port))
+    client.connection.sock = client.connection._context.wrap_socket(
+        raw, server_hostname="127.0.0.1")
+    body = soap.build()
+    client.connection.putrequest("POST", PATH)
+    for name, value in {**client.headers, "Content-Length": str(len(body))}.items():
+        client.connection.putheader(name, value)
+    client.connection.endheaders(body)
+    return client
+
+
+def shipped(directive):
+    """A line of conf.d/cep.conf that is to be uncommented."""
     with open(os.path.join(os.path.dirname(SAMPLE), "cep.conf"), encoding="utf-8") as file:
-        shipped = re.search(r"^#(FlushMaxThreshold \d+)$", file.read(), re.M).group(1)
+        return re.search(r"^#(%s .*)$" % directive, file.read(), re.M).group(1)
+
+
+def test_slow_readers_stop_nobody(make_httpd):
+    """More clients that do not read the largest answer than there are workers, as cep.conf says
+    how: all are answered, and so is who comes after them."""
     server = start(make_httpd("event"), entries=many(2500), lines=(
-        shipped, "Timeout 300", "StartServers 1", "ServerLimit 1", "ThreadsPerChild 8", "MinSpareThreads 1",
-        "MaxSpareThreads 8", "MaxRequestWorkers 8", "AsyncRequestWorkerFactor 4"))
+        shipped("FlushMaxThreshold"), "Timeout 300", "StartServers 2", "ServerLimit 2",
+        "ThreadsPerChild 64", "MinSpareThreads 1", "MaxSpareThreads %d" % THREADS,
+        "MaxRequestWorkers %d" % THREADS))
     assert len(soap.send(server).body) > 4 << 20
     clients = []
     try:
-        for _ in range(12):
-            client = soap.Client(server)
-            client.connection.sock = None
-            raw = socket.socket()
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
-            raw.connect(("127.0.0.1", server.port))
-            raw.settimeout(20)
-            client.connection.sock = client.connection._context.wrap_socket(
-                raw, server_hostname="127.0.0.1")
-            body = soap.build()
-            client.connection.putrequest("POST", PATH)
-            for name, value in {**client.headers, "Content-Length": str(len(body))}.items():
-                client.connection.putheader(name, value)
-            client.connection.endheaders(body)
-            clients.append(client)
-        time.sleep(1)
+        for _ in range(SLOW_CLIENTS):
+            clients.append(ask_and_never_read(server))
         small = soap.build(request_filter=soap.Filter(oids=["1.2.3"]))
         for _ in range(5):
             assert soap.send(server, small).status == 200
+        # Nobody waits for a thread in vain, either: the last of them has been given his answer.
+        clients[-1].connection.sock.settimeout(20)
+        assert clients[-1].connection.sock.recv(12) == b"HTTP/1.1 200"
     finally:
         for client in clients:
             client.close()
