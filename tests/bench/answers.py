@@ -367,6 +367,7 @@ def grown_memory(bench, way, size, requests=2000, connections=32):
 def one_copy(bench, size, workers=4):
     """Several processes: the parts of the mapped policy that they have together, over its size."""
     bench.server.stop()
+    bench.configure([size])
     path = bench.server.path("httpd.conf")
     with open(path, encoding="utf-8") as file:
         text = file.read()

@@ -368,6 +368,7 @@ static void test_damaged_files_are_made_anew(void **state)
     damage(-1, -1, 0);
     damage(-1, 4096, 0);
     damage(-1, 10, 0);
+    damage(-1, 1048576, 0); /* longer: NULs are added */
     damage(-1, 0, 0662);
 }
 
@@ -388,6 +389,13 @@ static void test_a_file_is_what_its_name_says(void **state)
     rename(aside, path);
     body = acquire(make_answers(8), wanted, CEP_CODING_IDENTITY, CEP_BODY_MADE, pool);
     assert_memory_equal(body->octets.data, render(wanted)->data, body->octets.len);
+    /* And of the other coding: it would be sent as gzip. */
+    path = only_file();
+    aside = apr_pstrcat(pool, apr_pstrmemdup(pool, path, strlen(path) - strlen(".xml")), ".deflate",
+                        NULL);
+    rename(path, aside);
+    body = acquire(make_answers(8), wanted, CEP_CODING_GZIP, CEP_BODY_MADE, pool);
+    assert_true(body->octets.len < body->length);
 }
 
 static void test_no_directory_to_write_to(void **state)
