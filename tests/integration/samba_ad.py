@@ -10,7 +10,7 @@ The realm is CORP.EXAMPLE, the controller is DC1; both are made for conf.d/sampl
 SIDs and GUIDs. Everybody has the password ad.password. Beside what is in the file there are
 
     svc-cep   an ordinary user, for the module's bind; its keys are in ad.bind_keytab
-    http-cep  the account of HTTP/localhost and HTTP/cep.corp.example, their keys in ad.keytab
+    http-cep  the account of HTTP/localhost and HTTP/cep(-linux).corp.example, their keys in ad.keytab
     heidi     a user whose primary group is Developers
     ldap-cep  the account of ldap/127.0.0.1, for another LDAP server; its keys are in ad.ldap_keytab
     svc-two   another ordinary user, its keys in ad.second_keytab
@@ -207,7 +207,8 @@ class SambaAD:
         return [
             account("svc-cep", 1401, domain, keytab=self.bind_keytab, **aes),
             account("http-cep", 1402, domain, keytab=self.keytab, **aes,
-                    servicePrincipalName=["HTTP/localhost", "HTTP/cep.corp.example"]),
+                    servicePrincipalName=["HTTP/localhost", "HTTP/cep.corp.example",
+                                          "HTTP/cep-linux.corp.example"]),
             account("ldap-cep", 1404, domain, keytab=self.ldap_keytab, **aes,
                     servicePrincipalName=["ldap/127.0.0.1"]),
             account("svc-two", 1405, domain, keytab=self.second_keytab, **aes),
