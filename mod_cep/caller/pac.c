@@ -281,6 +281,8 @@ static void read_referents(struct cep_ndr *ndr, const struct logon *logon, struc
     groups = skip_groups(ndr, &logon->groups);
     skip_strings(ndr, logon->names + NAMES_BEFORE_GROUPS, NAMES - NAMES_BEFORE_GROUPS);
     read_domain(ndr, domain);
+    add_rid(ndr, sids, domain, logon->user);
+    add_rid(ndr, sids, domain, logon->primary_group);
     read_groups(ndr, groups, &logon->groups, domain, sids);
     read_extra(ndr, &logon->extra, sids);
     if (logon->resource_domain)
@@ -294,6 +296,7 @@ const char *cep_pac_sids(apr_array_header_t *sids, const void *data, apr_size_t 
     struct cep_account account = {0};
     struct logon logon = {0};
     struct cep_sid domain;
+    int first = sids->nelts;
     struct cep_ndr ndr;
 
     cep_ndr_open(&ndr, data, length);
@@ -305,15 +308,11 @@ const char *cep_pac_sids(apr_array_header_t *sids, const void *data, apr_size_t 
     cep_ndr_close(&ndr);
     if (ndr.problem)
         return ndr.problem;
-    add_rid(&ndr, sids, &domain, logon.primary_group);
-    add_rid(&ndr, sids, &domain, logon.user);
-    if (ndr.problem)
-        return ndr.problem;
     /*
      * The KDC puts S-1-5-9 into the PAC of a domain controller. It must not be derived from the
      * account's flags here: a KDC of another forest could say of anybody that he is one.
      */
-    account.sid = APR_ARRAY_IDX(sids, sids->nelts - 1, struct cep_sid);
+    account.sid = APR_ARRAY_IDX(sids, first, struct cep_sid);
     cep_wellknown_add(sids, &account);
     return NULL;
 }

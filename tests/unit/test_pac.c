@@ -121,6 +121,14 @@ static int has(apr_array_header_t *sids, const char *text)
     return 0;
 }
 
+static int is_at(const apr_array_header_t *sids, int i, const char *text)
+{
+    struct cep_sid sid;
+
+    assert_int_equal(cep_sid_parse(&sid, text), 1);
+    return cep_sid_compare(&APR_ARRAY_IDX(sids, i, struct cep_sid), &sid) == 0;
+}
+
 static void every_part_gives_its_sids(void **state)
 {
     static const char *const wanted[] = {D "-1105",  D "-513",  D "-1200", "S-1-18-1",
@@ -131,6 +139,8 @@ static void every_part_gives_its_sids(void **state)
     (void)state;
     assert_null(read_pac(&sids, &alice));
     assert_int_equal(sids->nelts, 12); /* the primary group is among the groups, too */
+    /* He is told apart from others by the first one. */
+    assert_true(is_at(sids, 0, D "-1105") && is_at(sids, 1, D "-513"));
     assert_sids(sids, wanted, COUNT(wanted));
 }
 
