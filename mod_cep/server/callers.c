@@ -13,7 +13,10 @@
 /* Connections per process to one directory. An LDIF file is kept once: it is in memory. */
 #define LDAP_CONNECTIONS 4
 
-/* Threads of one process that may be busy with one directory, those that wait included. */
+/*
+ * Threads of one process that may be busy with one directory, those that wait included. A file is
+ * in memory and keeps nobody waiting, so it turns nobody away.
+ */
 #define MOST_WAITING 16
 
 /* AD closes a connection after 15 minutes without use (MaxConnIdleTime); we go before. */
@@ -24,6 +27,7 @@ struct cep_callers {
     const struct cep_tokens *tokens; /* NULL: an LDIF file is asked each time, it is in memory */
     struct cep_lookups *lookups;
     apr_uint32_t waiting; /* atomic: threads that ask, or wait to ask */
+    apr_uint32_t most_waiting;
     struct cep_directory_config config;
     apr_reslist_t *slots;
     const char *file; /* the store's copy of the LDIF when the source is a file */
@@ -73,11 +77,13 @@ struct cep_callers *cep_callers_make(apr_pool_t *pchild, const struct cep_source
     callers->source = source;
     callers->config = source->directory;
     callers->tokens = tokens;
+    callers->most_waiting = MOST_WAITING;
     callers->lookups = cep_lookups_make(pchild);
     if (!callers->lookups)
         return NULL;
     if (cep_directory_url_path(first)) {
         most = 1;
+        callers->most_waiting = APR_UINT32_MAX;
         callers->tokens = NULL;
         callers->file = source->store->entries_path;
         callers->config.urls = apr_array_make(pchild, 1, sizeof(const char *));
@@ -200,7 +206,7 @@ static apr_status_t find_bounded(struct cep_caller **caller, struct cep_callers 
 {
     apr_status_t rv = APR_EBUSY;
 
-    if (apr_atomic_inc32(&callers->waiting) < MOST_WAITING)
+    if (apr_atomic_inc32(&callers->waiting) < callers->most_waiting)
         rv = find(caller, callers, question, pool, error);
     else
         *error = "too many requests wait for the directory";
@@ -252,7 +258,7 @@ static apr_status_t ask_first(struct cep_caller **caller, struct cep_callers *ca
 static apr_status_t ask_along(struct cep_caller **caller, struct cep_callers *callers,
                               struct cep_lookup *lookup, apr_pool_t *pool, const char **error)
 {
-    int may_wait = apr_atomic_inc32(&callers->waiting) < MOST_WAITING;
+    int may_wait = apr_atomic_inc32(&callers->waiting) < callers->most_waiting;
     apr_status_t rv = cep_lookup_await(caller, callers->lookups, lookup,
                                        may_wait ? callers->config.timeout : 0, pool, error);
 

@@ -1,13 +1,22 @@
 # Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0
-"""Two forests on one server, one of them in AD and one in a file: each for itself."""
+"""Two forests on one server, one of them in AD and one in a file or in slapd: each for itself.
+
+These mistakes were made, one at a time, and each was caught: a dead directory may take all threads
+of a process; a file turns callers away when many come at once; both directories by one CA file; a
+caller looked up in all directories.
+"""
 
 import concurrent.futures
+import threading
+import time
 
 import pytest
 
 from cep_env import SAMPLE, evaluator, ldif, soap
 from cep_env.evaluator import compare
 from cep_env.httpd import PASSWORDS, directory_section, location_section
+from slapd import find_slapd
+from test_sources import Directory
 
 CORP, OTHER = "/corp", "/other"
 
@@ -97,3 +106,218 @@ def test_a_dead_one_does_not_slow_the_other(server, active_directory, tmp_path):
                 assert response.status == 500 and int(response.headers["Retry-After"]) > 0
     finally:
         active_directory.resume()
+
+
+# ---- under load, while the other one dies ----
+
+THREADS = ("ThreadsPerChild 25", "MinSpareThreads 25", "MaxSpareThreads 50",
+           "MaxRequestWorkers 50")
+HANG = 60  # at most 16 threads of each of the 2 processes may wait; there are 50
+
+
+class Askers:
+    """Callers who ask the living directory over and over. What went wrong is kept."""
+
+    def __init__(self, server, count):
+        self.server, self.answered, self.wrong = server, 0, []
+        self.stop = threading.Event()
+        self.lock = threading.Lock()
+        self.threads = [threading.Thread(target=self.run) for _ in range(count)]
+
+    def run(self):
+        while not self.stop.is_set():
+            try:
+                response = ask(self.server, OTHER, "alice")
+                if response.status != 200 or b"CorpUser" not in response.body:
+                    raise OSError("status %d" % response.status)
+            except OSError as error:
+                self.wrong.append(repr(error))
+                return
+            with self.lock:
+                self.answered += 1
+
+    def wait_for_more(self, count):
+        goal, deadline = self.answered + count, time.monotonic() + 60
+        while self.answered < goal:
+            assert not self.wrong and time.monotonic() < deadline, (self.wrong, self.answered, goal)
+            time.sleep(0.01)
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join(30)
+
+
+def configure_two(server, active_directory, timeout):
+    path = server.path("other.ldif")
+    ldif.write(path, other_forest())
+    server.configure(
+        directory_section(active_directory.ldaps, refresh="1h", extra=(
+            *login(active_directory), "CEPTimeout " + timeout)),
+        directory_section("file:" + path, name="other", refresh="1h"),
+        location_section(CORP), location_section(OTHER, directory="other"),
+        server=("CEPTokenTTL 0", *THREADS))
+
+
+def login(ad):
+    return ("CEPBind simple", 'CEPBindDN "%s"' % ad.bind_name,
+            'CEPBindPasswordFile "%s"' % ad.password_file,
+            'CEPCACertificateFile "%s"' % ad.ca_file)
+
+
+def test_nobody_waits_for_a_directory_that_hangs(active_directory, make_httpd):
+    """It hangs for longer than the test takes: whoever waits for it has no answer until the end,
+    and all of the living one's callers have theirs."""
+    ad, server = active_directory, make_httpd()
+    configure_two(server, ad, "%ds" % HANG)
+    server.log.allow("CEP0501", "CEP0603")
+    server.start().wait_for_policy().wait_for_policy("other")
+    with Askers(server, 4) as askers, concurrent.futures.ThreadPoolExecutor(60) as pool:
+        askers.wait_for_more(20)
+        ad.pause()
+        try:
+            # Connections that are kept are there and silent, new ones too.
+            waiting = [pool.submit(ask, server, CORP, "bob") for _ in range(60)]
+            askers.wait_for_more(200)
+            done = [one.result() for one in waiting if one.done()]
+            assert 0 < len(waiting) - len(done) <= 32
+            for response in done:  # turned away at once
+                soap.check_fault(response, "Receiver", "InternalServiceFault")
+                assert int(response.headers["Retry-After"]) > 0
+            askers.wait_for_more(20)
+        finally:
+            ad.resume()
+        for one in waiting:
+            assert one.result().status in (200, 500)
+    assert not askers.wrong
+
+
+@pytest.mark.parametrize("mpm", ("event", "worker", "prefork"))
+def test_a_directory_is_killed_under_load(active_directory, make_httpd, mpm):
+    """The living one's callers lose no request, from before it died until it is back."""
+    ad, server = active_directory, make_httpd(mpm)
+    configure_two(server, ad, "2s")
+    if mpm == "prefork":
+        with open(server.path("httpd.conf"), encoding="utf-8") as file:
+            text = file.read()
+        for line in THREADS:
+            text = text.replace(line + "\n", "")
+        server.write("httpd.conf", text + "MaxRequestWorkers 50\n")
+    server.log.allow("CEP0501", "CEP0603")
+    server.start().wait_for_policy().wait_for_policy("other")
+    with Askers(server, 4) as askers:
+        askers.wait_for_more(50)
+        soap.check_answer(ask(server, CORP, "bob"))
+        ad.kill()
+        try:
+            for _ in range(3):
+                response = ask(server, CORP, "bob")
+                soap.check_fault(response, "Receiver", "InternalServiceFault")
+            askers.wait_for_more(100)
+        finally:
+            ad.start()
+        deadline = time.monotonic() + 30
+        while ask(server, CORP, "bob").status != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        askers.wait_for_more(50)
+    assert not askers.wrong
+
+
+def test_a_file_turns_nobody_away(make_httpd):
+    """More callers at once than may wait for a server, and the file is yet to be read."""
+    server = make_httpd()
+    path = server.path("other.ldif")
+    entries = other_forest()
+    user = next(entry for entry in entries if entry.text("sAMAccountName") == "dave")
+    for number in range(3000):  # so that it takes a while
+        one = user.copy()
+        one.dn = one.dn.replace("dave", "more%d" % number)
+        one.set("cn", "more%d" % number)
+        one.set("sAMAccountName", "more%d" % number)
+        one.set("userPrincipalName", "more%d@other.test" % number)
+        one.attributes.pop("objectguid", None)
+        sid = bytearray(one.value("objectSid"))
+        sid[-4:] = (100000 + number).to_bytes(4, "little")
+        one.set("objectSid", bytes(sid))
+        entries.append(one)
+    ldif.write(path, entries)
+    server.configure(
+        directory_section("file:" + path, refresh="1h"), location_section(OTHER),
+        server=("StartServers 1", "ThreadsPerChild 64", "ThreadLimit 64", "MinSpareThreads 1",
+                "MaxSpareThreads 64", "MaxRequestWorkers 64"))
+    server.start().wait_for_policy()
+    with concurrent.futures.ThreadPoolExecutor(48) as pool:
+        for response in pool.map(lambda _: ask(server, OTHER, "alice"), range(48)):
+            assert "CorpUser" in soap.check_answer(response)["policies"]
+
+
+# ---- two forests over LDAP ----
+
+@pytest.fixture
+def forests(active_directory, make_httpd):
+    """AD, and a slapd with another forest: each with its realms, its account and its CA."""
+    if find_slapd() is None:
+        pytest.skip("slapd is not installed")
+    other = Directory(text=ldif.dump(other_forest()))
+    other.slapd.start()
+    server = make_httpd()
+    names = ("alice", "alice@corp.example", "alice@other.test", "CORP\\alice", "OTHER\\alice",
+             "alice@branch.other.test", "alice@corp.branch")
+    server.write_passwords({name: name + "-password" for name in names})
+
+    def configure(corp_ca, other_ca):
+        server.configure(
+            directory_section(active_directory.ldaps, extra=(
+                *login(active_directory)[:3], corp_ca, "CEPTimeout 2s", "CEPRealm corp.branch")),
+            directory_section(other.slapd.ldaps, name="other", extra=(
+                *other.simple(), other_ca, "CEPRealm branch.other.test")),
+            location_section(CORP), location_section(OTHER, directory="other"))
+        return server
+
+    yield configure, 'CEPCACertificateFile "%s"' % active_directory.ca_file, other.ca()
+    other.close()
+
+
+def test_two_forests(forests, active_directory):
+    """Who is somebody in one of them is nobody in the other one."""
+    configure, corp_ca, other_ca = forests
+    server = configure(corp_ca, other_ca).start().wait_for_policy().wait_for_policy("other")
+    content = {CORP: (evaluator.Directory(active_directory.entries),
+                      ("alice", "alice@corp.example", "CORP\\alice", "alice@corp.branch")),
+               OTHER: (evaluator.Directory(other_forest()),
+                       ("alice", "alice@other.test", "OTHER\\alice", "alice@branch.other.test"))}
+    ids = set()
+    for path, (forest, names) in content.items():
+        for name in names:
+            model = soap.check_answer(ask(server, path, name))
+            assert compare(model, forest.answer("alice")) == [], (path, name)
+            ids.add((path, model["policy_id"]))
+    assert len(ids) == len({policy_id for _, policy_id in ids}) == 2
+    bodies = set()
+    for path, others in ((CORP, content[OTHER][1][1:]), (OTHER, content[CORP][1][1:])):
+        for name in others:
+            response = ask(server, path, name)
+            soap.check_fault(response, "Sender", "FailedAuthentication")
+            assert b"Corp" not in response.body and b"Other" not in response.body
+            bodies.add(response.body.split(b"RelatesTo")[0])
+    assert len(bodies) == 1
+
+
+def test_each_by_its_own_ca(forests):
+    """Exchanged, neither is read: no directory trusts the CA of another one."""
+    configure, corp_ca, other_ca = forests
+    server = configure(other_ca, corp_ca)
+    server.log.expect("CEP0501.*directory corp", "CEP0501.*directory other")
+    server.start()
+    for name in ("corp", "other"):
+        line = server.log.wait_for("CEP0501.*directory %s" % name)[0].text
+        assert "certificate" in line.lower(), line
+    server.log.allow("CEP0604", "CEP0501", "CEP06[0-9]+")
+    for path in (CORP, OTHER):
+        assert ask(server, path, "alice").status == 500
