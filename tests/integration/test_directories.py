@@ -34,7 +34,7 @@ def other_forest():
             for value in values:
                 for old, new in names:
                     value = value.replace(old, new)
-                changed.append(b"OTHER" if value == b"CORP" else value)
+                changed.append({b"CORP": b"OTHER", b"corp": b"other"}.get(value, value))
             entry.attributes[key] = (name, changed)
         for old, new in names:
             entry.dn = entry.dn.replace(old.decode(), new.decode())
@@ -175,7 +175,7 @@ def test_nobody_waits_for_a_directory_that_hangs(active_directory, make_httpd):
     and all of the living one's callers have theirs."""
     ad, server = active_directory, make_httpd()
     configure_two(server, ad, "%ds" % HANG)
-    server.log.allow("CEP0501", "CEP0603")
+    server.log.allow("CEP0501", "CEP0603", "AH10159")  # httpd's: nearly all threads are busy
     server.start().wait_for_policy().wait_for_policy("other")
     with Askers(server, 4) as askers, concurrent.futures.ThreadPoolExecutor(60) as pool:
         askers.wait_for_more(20)
