@@ -410,6 +410,9 @@ int cep_is_instance(request_rec *r); /* also before r->handler is set */
 void cep_errors_insert(request_rec *r);
 apr_status_t cep_errors_filter(ap_filter_t *f, apr_bucket_brigade *bb);
 
+/* view_check.c */
+void cep_view_warnings(server_rec *s, int level, apr_pool_t *pool);
+
 /* status_check.c */
 void cep_status_warnings(server_rec *s, int level, apr_pool_t *pool);
 

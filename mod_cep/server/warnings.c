@@ -339,6 +339,7 @@ static void tell(server_rec *s, int level, apr_pool_t *pool)
         check_tls(c, place);
         check_kerberos(c, place);
     }
+    cep_view_warnings(s, level, pool);
     cep_status_warnings(s, level, pool);
 }
 

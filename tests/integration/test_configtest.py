@@ -314,6 +314,10 @@ WARNED = [
     ("no Require", [plain(*AUTH)], {"CEP0119"}),
     ("all granted", [plain(*AUTH, "Require all granted")], {"CEP0119"}),
     ("granted beside a user", [plain(*USER, "Require all granted")], {"CEP0119"}),
+    ("one policyID for two views", [plain(*USER, "CEPPolicyID x", path="/one"), plain(
+        *USER, "CEPPolicyID x", "CEPTemplates Corp*", path="/two")], {"CEP0131"}),
+    ("one for two rights", ["CEPPolicyID x", plain(*USER, path="/one"), plain(
+        *USER, "CEPTemplateRights autoenroll", path="/two")], {"CEP0131"}),
     ("any of both", [plain(*AUTH, "<RequireAny>", "Require all granted", "Require valid-user",
                            "</RequireAny>")], {"CEP0119"}),
     ("addresses only", [plain(*AUTH, "Require ip 10.0.0.0/8")], {"CEP0119"}),
@@ -340,6 +344,14 @@ WARNED = [
 
 # Nothing to warn of.
 QUIET = [
+    ("one policyID for one view", ["CEPPolicyID x", "CEPTemplates User", plain(
+        *USER, "CEPTemplates Corp* user", "CEPTemplates USER", path="/one"), plain(
+            *USER, "CEPTemplates user corp*", path="/two"), plain(
+                *USER, "CEPTemplates Corp* User", "CEPKeyBasedRenewal On", path="/three")]),
+    ("a policyID for each view", [plain(*USER, "CEPPolicyID x", path="/one"), plain(
+        *USER, "CEPPolicyID y", "CEPTemplates Corp*", path="/two")]),
+    ("no policyID for two views", [plain(*USER, path="/one"), plain(
+        *USER, "CEPTemplates Corp*", path="/two")]),
     ("user", [plain(*USER)]),
     ("group", [plain(*AUTH, "Require user alice bob")]),
     ("expression", [plain(*AUTH, 'Require expr "%{REMOTE_USER} != \'\'"')]),
