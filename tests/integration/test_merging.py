@@ -64,6 +64,7 @@ def server(make_module_httpd):
         '<LocationMatch "^/later$">\nCEPNextUpdate 25\nCEPTemplates CorpUser\n</LocationMatch>',
         "<If \"%{REQUEST_URI} == '/if'\">\nCEPNextUpdate 26\nCEPTemplateRights autoenroll\n</If>",
         server=("CEPTokenTTL 0", *SERVER))
+    server.log.expect("CEP0131")  # one policyID for many views: only here
     server.start()
     return server.wait_for_policy()
 
