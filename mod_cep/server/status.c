@@ -9,10 +9,12 @@
 #include "http_request.h"
 #include "util_script.h"
 
+#include <stddef.h>
+
 #include <apr_escape.h>
 #include <apr_strings.h>
 
-#define FIELD(member) APR_OFFSETOF(struct cep_status, member)
+#define FIELD(member) offsetof(struct cep_status, member)
 
 const struct cep_status_field cep_status_fields[] = {
     {"State", "State", NULL, NULL, CEP_STATUS_TEXT, FIELD(state)},
