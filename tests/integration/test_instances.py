@@ -32,7 +32,7 @@ CEP, CERT, LINUX = "cep.corp.example", "cep-cert.corp.example", "cep-linux.corp.
 BY_NAME, BY_CERTIFICATE = RENEWAL % "UsernamePassword", RENEWAL % "Certificate"
 OLD_KEY = View(renewal=True)
 
-# name: host, path, view, policyFriendlyName, whether the directory's policyID is the common one
+# name: host, path, view
 INSTANCES = {
     "Kerberos": (CEP, KERBEROS, View()),
     "user name": (CEP, USERNAME, View()),
@@ -87,8 +87,6 @@ def server(request, active_directory, people, make_module_httpd):
     install(server, people.ca, server_wide=("CEPTokenTTL 0",), **{
         "ldaps://dc1.corp.example ldaps://dc2.corp.example": ad.ldaps,
         "ldaps://dc1.corp.example/": ad.ldaps + "/",
-        # Over LDAP it takes a moment; nothing is to change meanwhile.
-        "CEPRefreshInterval   5m": "CEPRefreshInterval   1h",
         "pki-admin": "alice"})
     shutil.copy(ad.ca_file, server.path("corp-root.pem"))
     shutil.copy(ad.keytab, server.path("http.keytab"))
