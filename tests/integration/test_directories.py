@@ -2,8 +2,7 @@
 """Two forests on one server, one of them in AD and one in a file or in slapd: each for itself.
 
 These mistakes were made, one at a time, and each was caught: a dead directory may take all threads
-of a process; a file turns callers away when many come at once; both directories by one CA file; a
-caller looked up in all directories.
+of a process; a file turns callers away when many come at once.
 """
 
 import concurrent.futures

@@ -4,9 +4,7 @@
 Kerberos, user name and password, certificate, both ways of key-based renewal, and the view for
 Linux, on three virtual hosts of one httpd; every caller gets just what the evaluator says.
 
-These mistakes were made, one at a time, and each was caught: the view's CEPTemplateRights left out;
-CEPKeyBasedRenewal left out of one of the two; the renewal of user names under another policyID;
-CEPNextUpdate left out of one host; the accounts looked up in the other directory.
+This mistake was there and was caught: a ticket's caller told apart by his first group's SID.
 """
 
 import base64
