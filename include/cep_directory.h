@@ -114,12 +114,12 @@ const struct cep_directory_identity *cep_directory_identity(const struct cep_dir
 /*
  * Run a query to its end, all pages, ranged values completed (attr;range=0-1499). All or nothing:
  * a size limit, a referral as the only answer, a dropped connection or a limit above is an error.
- * *entries: array of struct cep_entry *, in pool (LDIF: entries belong to directory). limit bounds
- * the whole query; each page is bounded by the configuration's timeout too.
- * Returns APR_SUCCESS (also with no entries), APR_NOTFOUND when base does not exist, APR_TIMEUP,
- * or another status; *error as above. After any error but APR_NOTFOUND the directory must be
- * closed: cep_directory_usable() is 0. So it is some time before the credentials expire that it was
- * opened with; a query under way then is not harmed.
+ * *entries: array of struct cep_entry *, in pool. limit bounds the whole query; each page is
+ * bounded by the configuration's timeout too. Returns APR_SUCCESS (also with no entries),
+ * APR_NOTFOUND when base does not exist, APR_TIMEUP, APR_EBUSY when an LDIF file changes while it
+ * is read, or another status; *error as above. After any error but APR_NOTFOUND the directory must
+ * be closed: cep_directory_usable() is 0. So it is some time before the credentials expire that it
+ * was opened with; a query under way then is not harmed.
  */
 apr_status_t cep_directory_query(struct cep_directory *directory, const struct cep_query *query,
                                  apr_interval_time_t limit, apr_array_header_t **entries,

@@ -2,7 +2,8 @@
 
 /*
  * An LDIF file as a source. Callers are looked up in it while a request waits, so what is asked
- * for by equality is found by hashes that are built once, when the file is opened.
+ * for by equality is found by an index. Entries are read from the file when they are needed: each
+ * process of httpd has the file open, and none of them has its content.
  */
 #include <string.h>
 #include <strings.h>
@@ -13,19 +14,20 @@
 #include "dn.h"
 #include "ldif.h"
 #include "source.h"
+#include "value_index.h"
 
 struct file_source {
     const char *path;
     apr_pool_t *pool;
-    apr_array_header_t *entries; /* struct cep_ldif_entry */
-    apr_hash_t *by_dn;           /* canonical DN to struct cep_ldif_entry * */
-    apr_hash_t *above;           /* canonical DNs that have an entry below them */
-    apr_hash_t *by_value;        /* value_key() to apr_array_header_t of struct cep_ldif_entry * */
-    unsigned indexed;            /* bits: attributes that by_value knows about */
+    struct cep_ldif *ldif;
+    apr_hash_t *above;             /* canonical DNs that have an entry below them */
+    struct cep_value_index *index; /* by the attributes that are named below */
+    int all_indexed;               /* 0: by their class alone */
+    apr_pool_t *scratch;           /* cleared for each entry that goes into the index */
 };
 
-/* Attributes with an index, which the first question for one makes: a refresh asks for classes
- * alone. Queries for others read all entries of a class. */
+/* Attributes with an index. The class comes first: a refresh asks for nothing else, so the others
+ * wait for the first question. Queries for what is not here read all entries of a class. */
 static const char *const indexed[] = {"objectClass",
                                       "sAMAccountName",
                                       "userPrincipalName",
@@ -84,64 +86,59 @@ static struct cep_value comparable(enum cep_match match, const struct cep_value 
     return result;
 }
 
-/* The hash key of a value of the indexed attribute of that number. */
-static struct cep_value value_key(int number, const struct cep_value *value, apr_pool_t *pool)
+static void index_attribute(struct file_source *source, int number, int record,
+                            const struct cep_entry *entry, apr_pool_t *scratch)
 {
-    struct cep_value text = comparable(cep_attribute_match(indexed[number]), value, pool);
-    unsigned char *key = apr_palloc(pool, text.len + 1);
-    struct cep_value result = {key, text.len + 1};
+    const struct cep_attribute *attribute = cep_entry_attribute(entry, indexed[number]);
+    enum cep_match match = cep_attribute_match(indexed[number]);
 
-    key[0] = (unsigned char)number;
-    memcpy(key + 1, text.data, text.len);
-    return result;
-}
+    for (int n = 0; n < cep_attribute_count(attribute); n++) {
+        struct cep_value value = comparable(match, cep_attribute_value(attribute, n), scratch);
 
-static void index_value(struct file_source *source, int number, const struct cep_value *value,
-                        struct cep_ldif_entry *entry, apr_pool_t *scratch)
-{
-    struct cep_value key = value_key(number, value, scratch);
-    apr_array_header_t *list = apr_hash_get(source->by_value, key.data, (apr_ssize_t)key.len);
-
-    if (!list) {
-        list = apr_array_make(source->pool, 1, sizeof(struct cep_ldif_entry *));
-        apr_hash_set(source->by_value, apr_pmemdup(source->pool, key.data, key.len),
-                     (apr_ssize_t)key.len, list);
+        cep_value_index_add(source->index, number, &value, record);
     }
-    /* One entry may hold a value in two spellings. */
-    if (!list->nelts || APR_ARRAY_IDX(list, list->nelts - 1, struct cep_ldif_entry *) != entry)
-        APR_ARRAY_PUSH(list, struct cep_ldif_entry *) = entry;
 }
 
-static void index_entry(struct file_source *source, struct cep_ldif_entry *entry)
+/* The first pass over the file comes by here. */
+static void index_class(void *baton, int record, const struct cep_entry *entry)
+{
+    struct file_source *source = baton;
+
+    index_attribute(source, 0, record, entry, source->scratch);
+    apr_pool_clear(source->scratch);
+}
+
+static apr_status_t index_the_others(struct file_source *source, const char **error)
+{
+    const apr_array_header_t *records = source->ldif->records;
+    apr_status_t status = APR_SUCCESS;
+
+    for (int i = 0; status == APR_SUCCESS && i < records->nelts; i++) {
+        const struct cep_entry *entry;
+        const char *why;
+
+        status =
+            cep_ldif_read(&entry, source->ldif, APR_ARRAY_IDX(records, i, struct cep_ldif_record *),
+                          source->scratch, &why);
+        for (int n = 1; status == APR_SUCCESS && n < (int)INDEXED_COUNT; n++)
+            index_attribute(source, n, i, entry, source->scratch);
+        if (status != APR_SUCCESS)
+            *error = apr_pstrdup(source->pool, why);
+        apr_pool_clear(source->scratch);
+    }
+    source->all_indexed = 1; /* if not, the source is of no use any more */
+    return status;
+}
+
+static void note_what_is_above(struct file_source *source, const char *dn)
 {
     const char *above;
 
-    apr_hash_set(source->by_dn, entry->dn, APR_HASH_KEY_STRING, entry);
-    for (above = cep_dn_parent(entry->dn); above; above = cep_dn_parent(above)) {
+    for (above = cep_dn_parent(dn); above; above = cep_dn_parent(above)) {
         if (apr_hash_get(source->above, above, APR_HASH_KEY_STRING))
             break; /* then those above it are there, too */
         apr_hash_set(source->above, above, APR_HASH_KEY_STRING, "");
     }
-}
-
-static void index_attribute(struct file_source *source, int number)
-{
-    apr_pool_t *scratch;
-    int i, n;
-
-    if (source->indexed & 1u << number)
-        return;
-    source->indexed |= 1u << number;
-    apr_pool_create(&scratch, source->pool);
-    for (i = 0; i < source->entries->nelts; i++) {
-        struct cep_ldif_entry *entry = &APR_ARRAY_IDX(source->entries, i, struct cep_ldif_entry);
-        const struct cep_attribute *attribute = cep_entry_attribute(entry->entry, indexed[number]);
-
-        for (n = 0; n < cep_attribute_count(attribute); n++)
-            index_value(source, number, cep_attribute_value(attribute, n), entry, scratch);
-        apr_pool_clear(scratch);
-    }
-    apr_pool_destroy(scratch);
 }
 
 static apr_status_t file_open(void **result, const struct cep_directory_config *config,
@@ -156,14 +153,15 @@ static apr_status_t file_open(void **result, const struct cep_directory_config *
     (void)deadline;
     source->path = cep_directory_url_path(url);
     source->pool = pool;
-    status = cep_ldif_read(&source->entries, source->path, pool, error);
+    source->above = apr_hash_make(pool);
+    source->index = cep_value_index_make(pool);
+    apr_pool_create(&source->scratch, pool);
+    status = cep_ldif_open(&source->ldif, source->path, index_class, source, pool, error);
     if (status != APR_SUCCESS)
         return status;
-    source->by_dn = apr_hash_make(pool);
-    source->above = apr_hash_make(pool);
-    source->by_value = apr_hash_make(pool);
-    for (i = 0; i < source->entries->nelts; i++)
-        index_entry(source, &APR_ARRAY_IDX(source->entries, i, struct cep_ldif_entry));
+    for (i = 0; i < source->ldif->records->nelts; i++)
+        note_what_is_above(source,
+                           APR_ARRAY_IDX(source->ldif->records, i, struct cep_ldif_record *)->dn);
     *result = source;
     return APR_SUCCESS;
 }
@@ -182,190 +180,267 @@ static int in_scope(const char *dn, const char *base, enum cep_scope scope)
 
 /* A query with what it compares by made ready once. */
 struct prepared {
+    struct file_source *source;
     const struct cep_query *query;
     const char *base;
     enum cep_match match;
     struct cep_value wanted;
+    apr_status_t (*found)(const struct prepared *prepared, const struct cep_ldif_record *record,
+                          const struct cep_entry *entry);
     void (*take)(void *baton, const struct cep_entry *entry);
     void *baton;
+    apr_pool_t *pool;    /* of the answer */
     apr_pool_t *scratch; /* cleared for each entry */
+    const char **error;
 };
+
+static int is_value(const struct cep_value *a, const struct cep_value *b)
+{
+    return a->len == b->len && (!a->len || memcmp(a->data, b->data, a->len) == 0);
+}
 
 static int has_value(const struct cep_entry *entry, const struct prepared *prepared)
 {
     const struct cep_attribute *attribute = cep_entry_attribute(entry, prepared->query->attribute);
     int i;
 
+    /* Most spell it alike: with the many members of a group this saves the time. */
+    for (i = 0; i < cep_attribute_count(attribute); i++) {
+        if (is_value(cep_attribute_value(attribute, i), &prepared->query->value))
+            return 1;
+    }
     for (i = 0; i < cep_attribute_count(attribute); i++) {
         struct cep_value value =
             comparable(prepared->match, cep_attribute_value(attribute, i), prepared->scratch);
 
-        if (value.len == prepared->wanted.len &&
-            memcmp(value.data, prepared->wanted.data, value.len) == 0)
+        if (is_value(&value, &prepared->wanted))
             return 1;
     }
     return 0;
 }
 
-static int matches(const struct cep_ldif_entry *entry, const struct prepared *prepared)
+static int may_match(const struct cep_ldif_record *record, const struct prepared *prepared)
+{
+    enum cep_scope scope = prepared->query->scope;
+
+    /* The root DSE is in no subtree: RFC 4512 section 5.1. */
+    return in_scope(record->dn, prepared->base, scope) && (*record->dn || scope == CEP_SCOPE_BASE);
+}
+
+static int matches(const struct cep_entry *entry, const struct prepared *prepared)
 {
     const struct cep_query *query = prepared->query;
-    int result;
 
-    if (!in_scope(entry->dn, prepared->base, query->scope))
+    if (query->object_class && !cep_entry_has_class(entry, query->object_class))
         return 0;
-    /* The root DSE is in no subtree: RFC 4512 section 5.1. */
-    if (!*entry->dn && query->scope != CEP_SCOPE_BASE)
-        return 0;
-    if (query->object_class && !cep_entry_has_class(entry->entry, query->object_class))
-        return 0;
-    if (!query->attribute)
-        return 1;
-    result = has_value(entry->entry, prepared);
+    return !query->attribute || has_value(entry, prepared);
+}
+
+/* Hand the record's entry on when it matches. */
+static apr_status_t consider(const struct cep_ldif_record *record, const struct prepared *prepared)
+{
+    const struct cep_entry *entry;
+    apr_status_t status;
+    const char *why;
+
+    if (!record || !may_match(record, prepared))
+        return APR_SUCCESS;
+    status = cep_ldif_read(&entry, prepared->source->ldif, record, prepared->scratch, &why);
+    if (status == APR_SUCCESS && matches(entry, prepared))
+        status = prepared->found(prepared, record, entry);
+    else if (status != APR_SUCCESS)
+        *prepared->error = apr_pstrdup(prepared->pool, why);
     apr_pool_clear(prepared->scratch);
-    return result;
+    return status;
 }
 
-/* Entries that have the indexed value, none or more. */
-static const apr_array_header_t *look_up(struct file_source *source, int number,
-                                         const struct cep_value *value, apr_pool_t *pool)
+/* Rows of the index for every record that can match; NULL: all records have to be looked at. */
+static const struct cep_index_row *candidates(const struct prepared *prepared, apr_size_t *count)
 {
-    static const apr_array_header_t none = {0};
-    struct cep_value key = value_key(number, value, pool);
-    const apr_array_header_t *list;
-
-    index_attribute(source, number);
-    list = apr_hash_get(source->by_value, key.data, (apr_ssize_t)key.len);
-    return list ? list : &none;
-}
-
-/* The shortest list that holds every answer, or NULL: all entries have to be looked at. */
-static const apr_array_header_t *candidates(struct file_source *source,
-                                            const struct cep_query *query, apr_pool_t *pool)
-{
+    const struct cep_query *query = prepared->query;
     int number = query->attribute ? indexed_number(query->attribute) : -1;
     struct cep_value name;
 
     if (number >= 0)
-        return look_up(source, number, &query->value, pool);
+        return cep_value_index_find(prepared->source->index, number, &prepared->wanted, count);
     if (!query->object_class)
         return NULL;
     name.data = (const unsigned char *)query->object_class;
     name.len = strlen(query->object_class);
-    return look_up(source, 0, &name, pool);
+    name = comparable(CEP_MATCH_TEXT, &name, prepared->pool);
+    return cep_value_index_find(prepared->source->index, 0, &name, count);
 }
 
-static void consider(const struct cep_ldif_entry *entry, const struct prepared *prepared)
+static apr_status_t search(const struct prepared *prepared)
 {
-    if (matches(entry, prepared))
-        prepared->take(prepared->baton, entry->entry);
-}
+    const struct cep_ldif *ldif = prepared->source->ldif;
+    const struct cep_index_row *rows;
+    apr_status_t status = APR_SUCCESS;
+    apr_size_t i, count = (apr_size_t)ldif->records->nelts;
 
-static void search(struct file_source *source, const struct prepared *prepared, apr_pool_t *pool)
-{
-    const apr_array_header_t *list;
-    int i;
+    if (prepared->query->scope == CEP_SCOPE_BASE)
+        return consider(apr_hash_get(ldif->by_dn, prepared->base, APR_HASH_KEY_STRING), prepared);
+    rows = candidates(prepared, &count);
+    for (i = 0; status == APR_SUCCESS && i < count; i++) {
+        int number = rows ? rows[i].record : (int)i;
 
-    if (prepared->query->scope == CEP_SCOPE_BASE) {
-        consider(apr_hash_get(source->by_dn, prepared->base, APR_HASH_KEY_STRING), prepared);
-        return;
+        if (rows && i && number == rows[i - 1].record)
+            continue; /* an entry may hold a value in two spellings */
+        status = consider(APR_ARRAY_IDX(ldif->records, number, struct cep_ldif_record *), prepared);
     }
-    list = candidates(source, prepared->query, pool);
-    for (i = 0; list && i < list->nelts; i++)
-        consider(APR_ARRAY_IDX(list, i, struct cep_ldif_entry *), prepared);
-    for (i = 0; !list && i < source->entries->nelts; i++)
-        consider(&APR_ARRAY_IDX(source->entries, i, struct cep_ldif_entry), prepared);
+    return status;
 }
 
 /* A file may leave containers out; what stands above an entry exists all the same. */
 static int base_exists(const struct file_source *source, const char *base, enum cep_scope scope)
 {
-    if (apr_hash_get(source->by_dn, base, APR_HASH_KEY_STRING))
+    if (apr_hash_get(source->ldif->by_dn, base, APR_HASH_KEY_STRING))
         return 1;
     if (scope == CEP_SCOPE_BASE)
         return 0;
     return !*base || apr_hash_get(source->above, base, APR_HASH_KEY_STRING) != NULL;
 }
 
+/* Ask, with all of prepared but what is made from the query. */
+static apr_status_t ask(struct prepared *prepared)
+{
+    const struct cep_query *query = prepared->query;
+    struct file_source *source = prepared->source;
+    apr_status_t status = APR_SUCCESS;
+
+    prepared->base = cep_dn_normalize(query->base, prepared->pool);
+    if (!prepared->base || !base_exists(source, prepared->base, query->scope)) {
+        *prepared->error =
+            apr_psprintf(prepared->pool, "the file holds no entry \"%s\"", query->base);
+        return APR_NOTFOUND;
+    }
+    if (query->attribute) {
+        prepared->match = cep_attribute_match(query->attribute);
+        prepared->wanted = comparable(prepared->match, &query->value, prepared->pool);
+        if (query->scope != CEP_SCOPE_BASE && !source->all_indexed)
+            status = index_the_others(source, prepared->error);
+    }
+    if (source->index->failed) {
+        *prepared->error = "no memory for the index of the file";
+        return APR_ENOMEM;
+    }
+    apr_pool_create(&prepared->scratch, prepared->pool);
+    if (status == APR_SUCCESS)
+        status = search(prepared);
+    apr_pool_destroy(prepared->scratch);
+    return status;
+}
+
+static apr_status_t hand_on(const struct prepared *prepared, const struct cep_ldif_record *record,
+                            const struct cep_entry *entry)
+{
+    (void)record;
+    prepared->take(prepared->baton, entry);
+    return APR_SUCCESS;
+}
+
 static apr_status_t file_each(void *opaque, const struct cep_query *query, apr_time_t deadline,
                               void (*take)(void *baton, const struct cep_entry *entry), void *baton,
                               apr_pool_t *pool, const char **error)
 {
-    struct file_source *source = opaque;
-    struct prepared prepared = {.query = query, .take = take, .baton = baton};
+    struct prepared prepared = {.source = opaque,
+                                .query = query,
+                                .found = hand_on,
+                                .take = take,
+                                .baton = baton,
+                                .pool = pool,
+                                .error = error};
 
     (void)deadline;
-    prepared.base = cep_dn_normalize(query->base, pool);
-    if (!prepared.base || !base_exists(source, prepared.base, query->scope)) {
-        *error = apr_psprintf(pool, "the file holds no entry \"%s\"", query->base);
-        return APR_NOTFOUND;
-    }
-    apr_pool_create(&prepared.scratch, pool);
-    if (query->attribute) {
-        prepared.match = cep_attribute_match(query->attribute);
-        prepared.wanted = comparable(prepared.match, &query->value, pool);
-    }
-    search(source, &prepared, pool);
-    apr_pool_destroy(prepared.scratch);
-    return APR_SUCCESS;
+    return ask(&prepared);
 }
 
-static void collect(void *baton, const struct cep_entry *entry)
+/* Read it again, to stay. */
+static apr_status_t collect(const struct prepared *prepared, const struct cep_ldif_record *record,
+                            const struct cep_entry *entry)
 {
-    APR_ARRAY_PUSH((apr_array_header_t *)baton, const struct cep_entry *) = entry;
+    apr_status_t status =
+        cep_ldif_read(&entry, prepared->source->ldif, record, prepared->pool, prepared->error);
+
+    if (status == APR_SUCCESS)
+        APR_ARRAY_PUSH((apr_array_header_t *)prepared->baton, const struct cep_entry *) = entry;
+    return status;
 }
 
 static apr_status_t file_query(void *opaque, const struct cep_query *query, apr_time_t deadline,
                                apr_array_header_t **entries, apr_pool_t *pool, const char **error)
 {
+    struct prepared prepared = {
+        .source = opaque, .query = query, .found = collect, .pool = pool, .error = error};
+
+    (void)deadline;
     *entries = apr_array_make(pool, 8, sizeof(struct cep_entry *));
-    return file_each(opaque, query, deadline, collect, *entries, pool, error);
+    prepared.baton = *entries;
+    return ask(&prepared);
 }
 
 /* What follows "CN=Certificate Templates,CN=Public Key Services,CN=Services," in some DN. */
-static const char *below_services(const struct file_source *source, apr_pool_t *pool)
+static apr_status_t below_services(const char **dn, const struct file_source *source,
+                                   apr_pool_t *pool, const char **error)
 {
     static const char marker[] = "cn=certificate templates,cn=public key services,cn=services,";
+    const apr_array_header_t *records = source->ldif->records;
     int i;
 
-    for (i = 0; i < source->entries->nelts; i++) {
-        const struct cep_ldif_entry *entry =
-            &APR_ARRAY_IDX(source->entries, i, struct cep_ldif_entry);
-        const char *spelled = entry->entry->dn, *canonical = entry->dn;
+    for (i = 0; i < records->nelts; i++) {
+        const struct cep_ldif_record *record =
+            APR_ARRAY_IDX(records, i, const struct cep_ldif_record *);
+        const char *canonical = record->dn;
+        const struct cep_entry *entry;
+        apr_status_t status;
+        int above = 0;
 
-        /* The canonical and the spelled DN lose their first RDN together. */
-        while (canonical && *canonical && strncmp(canonical, marker, sizeof(marker) - 1) != 0) {
-            canonical = cep_dn_parent(canonical);
-            spelled = cep_dn_without_first(spelled);
+        for (; canonical && *canonical; canonical = cep_dn_parent(canonical), above++) {
+            if (strncmp(canonical, marker, sizeof(marker) - 1) == 0)
+                break;
         }
-        if (canonical && *canonical) {
-            spelled = cep_dn_without_first(cep_dn_without_first(cep_dn_without_first(spelled)));
-            return apr_pstrdup(pool, spelled);
-        }
-    }
-    return NULL;
-}
-
-static apr_status_t file_find_configuration(void *opaque, const struct cep_entry *root,
-                                            apr_time_t deadline, const char **dn, apr_pool_t *pool,
-                                            const char **error)
-{
-    static const struct cep_value name = {(const unsigned char *)"configuration", 13};
-    struct file_source *source = opaque;
-    const apr_array_header_t *list = look_up(source, 0, &name, pool);
-
-    (void)root;
-    (void)deadline;
-    *dn = list->nelts ? APR_ARRAY_IDX(list, 0, struct cep_ldif_entry *)->entry->dn
-                      : below_services(source, pool);
-    if (*dn)
+        if (!canonical || !*canonical)
+            continue;
+        /* The spelled DN loses as many RDNs as the canonical one, and the marker's three. */
+        status = cep_ldif_read(&entry, source->ldif, record, pool, error);
+        if (status != APR_SUCCESS)
+            return status;
+        for (*dn = entry->dn, above += 3; above; above--)
+            *dn = cep_dn_without_first(*dn);
         return APR_SUCCESS;
+    }
     *error = apr_psprintf(pool,
                           "%s holds no entry of objectClass configuration and nothing below "
                           "CN=Certificate Templates,CN=Public Key Services,CN=Services; "
                           "export these objects as well",
                           source->path);
     return APR_NOTFOUND;
+}
+
+static void take_dn(void *baton, const struct cep_entry *entry)
+{
+    apr_array_header_t *names = baton;
+
+    if (names->nelts == 0)
+        APR_ARRAY_PUSH(names, const char *) = apr_pstrdup(names->pool, entry->dn);
+}
+
+static apr_status_t file_find_configuration(void *opaque, const struct cep_entry *root,
+                                            apr_time_t deadline, const char **dn, apr_pool_t *pool,
+                                            const char **error)
+{
+    static const struct cep_query query = {
+        .base = "", .scope = CEP_SCOPE_SUBTREE, .object_class = "configuration"};
+    apr_array_header_t *names = apr_array_make(pool, 1, sizeof(const char *));
+    apr_status_t status = file_each(opaque, &query, deadline, take_dn, names, pool, error);
+
+    (void)root;
+    if (status != APR_SUCCESS)
+        return status;
+    if (names->nelts == 0)
+        return below_services(dn, opaque, pool, error);
+    *dn = APR_ARRAY_IDX(names, 0, const char *);
+    return APR_SUCCESS;
 }
 
 static int file_is_current(void *opaque)

@@ -1,39 +1,31 @@
 /* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
 
+/* The grammar of LDIF content records: RFC 2849. */
 #include "ldif.h"
 
 #include <string.h>
 #include <strings.h>
 
-#include <apr_hash.h>
 #include <apr_strings.h>
 
-#include "cep_directory.h"
-#include "dn.h"
-#include "source.h"
-
 struct parser {
-    const char *name;
+    struct cep_ldif_parser *given;
     char *text;
     apr_size_t length, at;
-    unsigned line;    /* number of the physical line at at */
     apr_pool_t *pool; /* of the entries */
-    const char **error;
 
     char *logical; /* one unfolded line, in place, NUL-terminated */
-    apr_size_t logical_length;
+    apr_size_t logical_at, logical_length;
     unsigned logical_line;
 
-    apr_array_header_t *entries;
-    apr_hash_t *by_dn;              /* canonical DN to struct cep_ldif_entry *, for duplicates */
-    struct cep_ldif_entry *open;    /* the record that is being read */
-    apr_array_header_t *attributes; /* of that record; it gets a copy without spare room */
-    apr_pool_t *scratch;
+    struct cep_ldif_entry open; /* the record that is being read; entry NULL: none is */
 };
 
 static apr_status_t refuse(struct parser *parser, unsigned line, const char *what)
 {
-    *parser->error = apr_psprintf(parser->pool, "%s:%u: %s", parser->name, line, what);
+    const struct cep_ldif_parser *given = parser->given;
+
+    *given->error = apr_psprintf(given->pool, "%s:%u: %s", given->name, line, what);
     return APR_EGENERAL;
 }
 
@@ -76,7 +68,8 @@ static int next_logical(struct parser *parser)
     if (parser->at >= parser->length)
         return 0;
     parser->logical = parser->text + parser->at;
-    parser->logical_line = parser->line++;
+    parser->logical_at = parser->at;
+    parser->logical_line = parser->given->line++;
     used = physical_line(parser, parser->at, &next);
     parser->at = next;
     while (used && parser->at < parser->length && parser->text[parser->at] == ' ') {
@@ -86,7 +79,7 @@ static int next_logical(struct parser *parser)
         memmove(parser->logical + used, parser->text + parser->at + 1, length - 1);
         used += length - 1;
         parser->at = next;
-        parser->line++;
+        parser->given->line++;
     }
     parser->logical[used] = 0;
     parser->logical_length = used;
@@ -192,46 +185,34 @@ static apr_status_t split_line(struct parser *parser, char **value, apr_size_t *
 static apr_status_t open_record(struct parser *parser, const char *dn, apr_size_t length)
 {
     struct cep_value value = {(const unsigned char *)dn, length};
-    struct cep_ldif_entry *record, *other;
-    unsigned line = parser->logical_line;
-    const char *canonical;
+    struct cep_entry *entry;
 
     if (!cep_value_is_text(&value))
-        return refuse(parser, line, "has a DN that is not UTF-8; save the file as UTF-8");
-    apr_pool_clear(parser->scratch);
-    canonical = cep_dn_normalize(dn, parser->scratch);
-    if (!canonical)
-        return refuse(parser, line, "has a malformed DN; write it as RFC 4514 says");
-    canonical = apr_pstrdup(parser->pool, canonical);
-    other = apr_hash_get(parser->by_dn, canonical, APR_HASH_KEY_STRING);
-    if (other)
-        return refuse(parser, line,
-                      apr_psprintf(parser->pool,
-                                   "names the same entry as line %u; remove one of the two",
-                                   other->line));
-    if (parser->entries->nelts >= CEP_DIRECTORY_MAX_ENTRIES)
-        return refuse(parser, line,
-                      apr_psprintf(parser->pool,
-                                   "is one entry more than the %d allowed; export fewer",
-                                   CEP_DIRECTORY_MAX_ENTRIES));
-    record = apr_palloc(parser->pool, sizeof(*record));
-    record->entry = apr_palloc(parser->pool, sizeof(*record->entry));
-    record->entry->dn = dn;
-    record->entry->attributes = parser->attributes;
-    apr_array_clear(parser->attributes);
-    record->dn = canonical;
-    record->line = line;
-    apr_hash_set(parser->by_dn, canonical, APR_HASH_KEY_STRING, record);
-    APR_ARRAY_PUSH(parser->entries, struct cep_ldif_entry) = *record;
-    parser->open = record;
+        return refuse(parser, parser->logical_line,
+                      "has a DN that is not UTF-8; save the file as UTF-8");
+    entry = apr_palloc(parser->pool, sizeof(*entry));
+    entry->dn = dn;
+    entry->attributes = apr_array_make(parser->pool, 32, sizeof(struct cep_attribute));
+    parser->open.entry = entry;
+    parser->open.line = parser->logical_line;
+    parser->open.at = parser->logical_at;
+    parser->given->entries++;
     return APR_SUCCESS;
 }
 
-static void close_record(struct parser *parser)
+/* The record ends before the octet at end of the text. */
+static apr_status_t close_record(struct parser *parser, apr_size_t end)
 {
-    if (parser->open)
-        parser->open->entry->attributes = apr_array_copy(parser->pool, parser->attributes);
-    parser->open = NULL;
+    const struct cep_ldif_parser *given = parser->given;
+    struct cep_ldif_entry entry = parser->open;
+    const char *wrong;
+
+    if (!entry.entry)
+        return APR_SUCCESS;
+    parser->open.entry = NULL;
+    entry.length = end - entry.at;
+    wrong = given->take(given->baton, &entry);
+    return wrong ? refuse(parser, entry.line, wrong) : APR_SUCCESS;
 }
 
 /* The first line of a record. */
@@ -240,7 +221,7 @@ static apr_status_t begin_record(struct parser *parser, const char *value, apr_s
     const char *name = parser->logical;
 
     if (strcasecmp(name, "version") == 0) {
-        if (parser->entries->nelts)
+        if (parser->given->entries)
             return refuse(parser, parser->logical_line,
                           "is a \"version:\" line after the first entry; remove it");
         if (strcmp(value, "1") != 0)
@@ -270,7 +251,7 @@ static apr_status_t continue_record(struct parser *parser, const char *value, ap
         return refuse(parser, parser->logical_line,
                       "holds only a part of the values (\";range=\"); export all of them");
     name[strcspn(name, ";")] = 0;
-    cep_entry_refer(parser->open->entry, parser->pool, name, octets);
+    cep_entry_refer(parser->open.entry, parser->pool, name, octets);
     return APR_SUCCESS;
 }
 
@@ -280,10 +261,8 @@ static apr_status_t take_line(struct parser *parser)
     apr_size_t length;
     char *value;
 
-    if (only_blanks(parser->logical, parser->logical_length)) {
-        close_record(parser);
-        return APR_SUCCESS;
-    }
+    if (only_blanks(parser->logical, parser->logical_length))
+        return close_record(parser, parser->logical_at);
     if (parser->logical[0] == '#')
         return APR_SUCCESS;
     if (parser->logical[0] == ' ')
@@ -292,55 +271,33 @@ static apr_status_t take_line(struct parser *parser)
     status = split_line(parser, &value, &length);
     if (status != APR_SUCCESS)
         return status;
-    return parser->open ? continue_record(parser, value, length)
-                        : begin_record(parser, value, length);
+    return parser->open.entry ? continue_record(parser, value, length)
+                              : begin_record(parser, value, length);
 }
 
-static unsigned line_of(const char *text, const char *at)
+static unsigned lines_between(const char *text, const char *end)
 {
-    unsigned line = 1;
+    unsigned lines = 0;
 
-    for (; text < at; text++)
-        line += *text == '\n';
-    return line;
+    for (; text < end; text++)
+        lines += *text == '\n';
+    return lines;
 }
 
-apr_status_t cep_ldif_parse(apr_array_header_t **entries, const char *name, char *text,
-                            apr_size_t length, apr_pool_t *pool, const char **error)
+apr_status_t cep_ldif_parse(struct cep_ldif_parser *given, char *text, apr_size_t length,
+                            apr_pool_t *pool)
 {
-    struct parser parser = {.name = name, .text = text, .length = length, .line = 1};
+    struct parser parser = {.given = given, .text = text, .length = length, .pool = pool};
     const char *nul = length ? memchr(text, 0, length) : NULL;
     apr_status_t status = APR_SUCCESS;
 
-    parser.pool = pool;
-    parser.error = error;
-    parser.entries = apr_array_make(pool, 64, sizeof(struct cep_ldif_entry));
-    parser.by_dn = apr_hash_make(pool);
-    parser.attributes = apr_array_make(pool, 64, sizeof(struct cep_attribute));
-    apr_pool_create(&parser.scratch, pool);
     if (nul)
-        return refuse(&parser, line_of(text, nul),
+        return refuse(&parser, given->line + lines_between(text, nul),
                       "holds a NUL octet; save the file as UTF-8 (not UTF-16), "
                       "binary values in base64");
-    if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+    if (given->line == 1 && length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
         parser.at = 3; /* a byte order mark, as Windows' editors leave it */
     while (status == APR_SUCCESS && next_logical(&parser))
         status = take_line(&parser);
-    close_record(&parser);
-    apr_pool_destroy(parser.scratch);
-    *entries = parser.entries;
-    return status;
-}
-
-apr_status_t cep_ldif_read(apr_array_header_t **entries, const char *path, apr_pool_t *pool,
-                           const char **error)
-{
-    apr_status_t status;
-    apr_size_t length;
-    char *text;
-
-    status = cep_read_file(path, CEP_LDIF_MAX_FILE, &text, &length, pool, error);
-    if (status == APR_SUCCESS)
-        status = cep_ldif_parse(entries, path, text, length, pool, error);
-    return status;
+    return status == APR_SUCCESS ? close_record(&parser, length) : status;
 }

@@ -40,44 +40,50 @@ static apr_status_t read_all(int fd, const char *path, char *data, apr_size_t ma
     return APR_SUCCESS;
 }
 
+apr_status_t cep_open_file(int *fd, struct stat *info, const char *path, apr_size_t max,
+                           apr_pool_t *pool, const char **error)
+{
+    apr_status_t status = APR_EGENERAL;
+
+    /* Without O_NONBLOCK opening a FIFO would wait for a writer. */
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (*fd < 0)
+        return fail(errno, path, "cannot be opened", pool, error);
+    if (fstat(*fd, info) != 0)
+        status = fail(errno, path, "cannot be examined", pool, error);
+    else if (!S_ISREG(info->st_mode))
+        *error = apr_psprintf(pool, "%s: is no regular file; name a file", path);
+    else if (info->st_size < 0 || (apr_uint64_t)info->st_size > max)
+        *error = apr_psprintf(pool, "%s: is larger than %" APR_SIZE_T_FMT " octets", path, max);
+    else
+        return APR_SUCCESS;
+    close(*fd);
+    *fd = -1;
+    return status;
+}
+
 apr_status_t cep_read_file(const char *path, apr_size_t max, char **data, apr_size_t *len,
                            apr_pool_t *pool, const char **error)
 {
-    /* Without O_NONBLOCK opening a FIFO would wait for a writer. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     apr_status_t status;
     struct stat info;
     apr_size_t room;
+    int fd;
 
-    if (fd < 0)
-        return fail(errno, path, "cannot be opened", pool, error);
-    if (fstat(fd, &info) != 0) {
-        status = fail(errno, path, "cannot be examined", pool, error);
-        goto done;
-    }
-    if (!S_ISREG(info.st_mode)) {
-        *error = apr_psprintf(pool, "%s: is no regular file; name a file", path);
-        status = APR_EGENERAL;
-        goto done;
-    }
-    status = APR_EGENERAL;
-    if (info.st_size >= 0 && (apr_uint64_t)info.st_size <= max) {
-        /* One octet more shows a file that grows while it is read. */
-        room = (apr_size_t)info.st_size + 1;
-        *data = apr_palloc(pool, room + 1);
-        status = read_all(fd, path, *data, room, len, pool, error);
-        if (status != APR_SUCCESS)
-            goto done;
-        (*data)[*len] = 0;
-        if (*len == room) {
-            explicit_bzero(*data, room);
-            *error = apr_psprintf(pool, "%s: grew while it was read; replace it by renaming", path);
-            status = APR_EGENERAL;
-        }
-        goto done;
-    }
-    *error = apr_psprintf(pool, "%s: is larger than %" APR_SIZE_T_FMT " octets", path, max);
-done:
+    status = cep_open_file(&fd, &info, path, max, pool, error);
+    if (status != APR_SUCCESS)
+        return status;
+    /* One octet more shows a file that grows while it is read. */
+    room = (apr_size_t)info.st_size + 1;
+    *data = apr_palloc(pool, room + 1);
+    status = read_all(fd, path, *data, room, len, pool, error);
     close(fd);
-    return status;
+    if (status != APR_SUCCESS)
+        return status;
+    (*data)[*len] = 0;
+    if (*len < room)
+        return APR_SUCCESS;
+    explicit_bzero(*data, room);
+    *error = apr_psprintf(pool, "%s: grew while it was read; replace it by renaming", path);
+    return APR_EGENERAL;
 }

@@ -4,6 +4,8 @@
 #ifndef CEP_SOURCE_H
 #define CEP_SOURCE_H
 
+#include <sys/stat.h>
+
 #include "cep_directory.h"
 
 /* Times named deadline are those of cep_monotonic(). This one: deadline, or limit from now when
@@ -69,8 +71,14 @@ struct cep_url {
 const char *cep_url_parse(struct cep_url *parsed, const char *url, apr_pool_t *pool);
 
 /*
- * Read a whole regular file of at most max octets; data[len] is NUL. A FIFO or a device is refused
- * without waiting for it.
+ * Open a regular file of at most max octets for reading. A FIFO or a device is refused without
+ * waiting for it.
+ */
+apr_status_t cep_open_file(int *fd, struct stat *info, const char *path, apr_size_t max,
+                           apr_pool_t *pool, const char **error);
+
+/*
+ * Read a whole regular file of at most max octets; data[len] is NUL.
  */
 apr_status_t cep_read_file(const char *path, apr_size_t max, char **data, apr_size_t *len,
                            apr_pool_t *pool, const char **error);

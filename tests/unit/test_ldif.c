@@ -18,23 +18,92 @@
 #include "../../mod_cep/directory/source.h"
 #include "pool.h"
 
-static apr_status_t free_text(void *text)
+struct read_entry {
+    const struct cep_entry *entry;
+    const char *dn;
+    unsigned line;
+};
+
+static char *scratch_file(void)
 {
-    free(text);
+    char *path = apr_pstrdup(pool, "/tmp/cep-test-XXXXXX");
+    int fd = mkstemp(path);
+
+    assert_true(fd >= 0);
+    close(fd);
+    return path;
+}
+
+static void count(void *baton, int number, const struct cep_entry *entry)
+{
+    int *entries = baton;
+
+    assert_int_equal(number, (*entries)++);
+    assert_non_null(entry->dn);
+}
+
+/* All entries of a file, read again one by one, the last one first. */
+static apr_status_t read_all(apr_array_header_t **entries, const char *path, const char **error)
+{
+    struct cep_ldif *ldif;
+    int seen = 0;
+    apr_status_t status = cep_ldif_open(&ldif, path, count, &seen, pool, error);
+
+    *entries = apr_array_make(pool, 1, sizeof(struct read_entry));
+    if (status != APR_SUCCESS)
+        return status;
+    assert_int_equal(seen, ldif->records->nelts);
+    for (int i = seen; i > 0; i--)
+        apr_array_push(*entries);
+    for (int i = seen - 1; i >= 0; i--) {
+        const struct cep_ldif_record *record =
+            APR_ARRAY_IDX(ldif->records, i, struct cep_ldif_record *);
+        struct read_entry *entry = &APR_ARRAY_IDX(*entries, i, struct read_entry);
+
+        entry->dn = record->dn;
+        entry->line = record->line;
+        if (cep_ldif_read(&entry->entry, ldif, record, pool, error) != APR_SUCCESS)
+            fail_msg("%s", *error);
+    }
     return APR_SUCCESS;
 }
 
+static const char *ignore(void *baton, const struct cep_ldif_entry *entry)
+{
+    (void)baton;
+    (void)entry;
+    return NULL;
+}
+
 /* Parse a copy on the heap, so that a sanitizer sees every octet read beyond it. */
+static void parse_in_place(const char *text, size_t length)
+{
+    const char *error = NULL;
+    struct cep_ldif_parser parser = {
+        .name = "f.ldif", .error = &error, .pool = pool, .line = 1, .take = ignore};
+    char *copy = malloc(length + 1);
+
+    memcpy(copy, text, length);
+    if (cep_ldif_parse(&parser, copy, length, pool) != APR_SUCCESS)
+        assert_non_null(error);
+    free(copy);
+}
+
 static apr_status_t parse(apr_array_header_t **entries, const char *text, size_t length,
                           const char **error)
 {
-    char *copy = malloc(length + 1);
+    char *path = scratch_file();
+    FILE *file = fopen(path, "wb");
     apr_status_t status;
 
-    memcpy(copy, text, length);
+    assert_int_equal(fwrite(text, 1, length, file), length);
+    fclose(file);
     *error = NULL;
-    status = cep_ldif_parse(entries, "f.ldif", copy, length, pool, error);
-    apr_pool_cleanup_register(pool, copy, free_text, apr_pool_cleanup_null);
+    status = read_all(entries, path, error);
+    unlink(path);
+    if (*error && strncmp(*error, path, strlen(path)) == 0)
+        *error = apr_pstrcat(pool, "f.ldif", *error + strlen(path), NULL);
+    parse_in_place(text, length);
     return status;
 }
 
@@ -46,7 +115,7 @@ static const struct cep_entry *one(const char *text)
     if (parse(&entries, text, strlen(text), &error) != APR_SUCCESS)
         fail_msg("%s", error);
     assert_int_equal(entries->nelts, 1);
-    return APR_ARRAY_IDX(entries, 0, struct cep_ldif_entry).entry;
+    return APR_ARRAY_IDX(entries, 0, struct read_entry).entry;
 }
 
 static void test_accepted(void **state)
@@ -125,12 +194,12 @@ static void test_several(void **state)
     (void)state;
     assert_int_equal(parse(&entries, text, sizeof(text) - 1, &error), APR_SUCCESS);
     assert_int_equal(entries->nelts, 3);
-    assert_string_equal(APR_ARRAY_IDX(entries, 0, struct cep_ldif_entry).dn, "cn=child,dc=a");
-    assert_int_equal(APR_ARRAY_IDX(entries, 0, struct cep_ldif_entry).line, 3);
-    assert_string_equal(APR_ARRAY_IDX(entries, 1, struct cep_ldif_entry).dn, "dc=a");
-    assert_int_equal(APR_ARRAY_IDX(entries, 1, struct cep_ldif_entry).line, 6);
-    assert_int_equal(APR_ARRAY_IDX(entries, 1, struct cep_ldif_entry).entry->attributes->nelts, 0);
-    assert_string_equal(APR_ARRAY_IDX(entries, 2, struct cep_ldif_entry).dn, "");
+    assert_string_equal(APR_ARRAY_IDX(entries, 0, struct read_entry).dn, "cn=child,dc=a");
+    assert_int_equal(APR_ARRAY_IDX(entries, 0, struct read_entry).line, 3);
+    assert_string_equal(APR_ARRAY_IDX(entries, 1, struct read_entry).dn, "dc=a");
+    assert_int_equal(APR_ARRAY_IDX(entries, 1, struct read_entry).line, 6);
+    assert_int_equal(APR_ARRAY_IDX(entries, 1, struct read_entry).entry->attributes->nelts, 0);
+    assert_string_equal(APR_ARRAY_IDX(entries, 2, struct read_entry).dn, "");
     assert_int_equal(parse(&entries, "", 0, &error), APR_SUCCESS);
     assert_int_equal(entries->nelts, 0);
 }
@@ -227,14 +296,55 @@ static void test_noise(void **state)
     }
 }
 
-static char *scratch_file(void)
+/* Entries larger than what is read at a time, and ends of pieces at each of its places. */
+static void test_windows(void **state)
 {
-    char *path = apr_pstrdup(pool, "/tmp/cep-test-XXXXXX");
-    int fd = mkstemp(path);
+    enum { most = 300 * 1024 };
+    char *text = malloc(most + 200);
+    apr_array_header_t *entries;
+    const char *error;
 
-    assert_true(fd >= 0);
-    close(fd);
-    return path;
+    (void)state;
+    for (int length = 128 * 1024 - 40; length <= most;
+         length += length == 128 * 1024 + 8 ? 100 * 1024 : 1) {
+        int used = sprintf(text, "version: 1\n\ndn: DC=a\nx: ");
+
+        memset(text + used, 'v', (size_t)(length - used));
+        used = length + sprintf(text + length, "\r\n\r\ndn: DC=b\nx: 2\n\ndn: DC=c\nx: 3");
+        assert_int_equal(parse(&entries, text, (size_t)used, &error), APR_SUCCESS);
+        assert_int_equal(entries->nelts, 3);
+        for (int i = 0; i < 3; i++) {
+            const struct read_entry *entry = &APR_ARRAY_IDX(entries, i, struct read_entry);
+
+            assert_int_equal(entry->line, i == 0 ? 3 : 3 * i + 3);
+            assert_int_equal(cep_entry_value(entry->entry, "x")->len, i == 0 ? length - 24 : 1);
+        }
+        apr_pool_clear(pool);
+    }
+    free(text);
+}
+
+/* A file that is changed in place while it is open is not read on. */
+static void test_changes(void **state)
+{
+    char *path = scratch_file();
+    const struct cep_entry *entry;
+    struct cep_ldif_record *record;
+    struct cep_ldif *ldif;
+    const char *error;
+    FILE *file = fopen(path, "wb");
+    int seen = 0;
+
+    (void)state;
+    fputs("dn: DC=a\nx: 1\n\ndn: DC=b\nx: 2\n", file);
+    fclose(file);
+    assert_int_equal(cep_ldif_open(&ldif, path, count, &seen, pool, &error), APR_SUCCESS);
+    record = APR_ARRAY_IDX(ldif->records, 1, struct cep_ldif_record *);
+    assert_int_equal(cep_ldif_read(&entry, ldif, record, pool, &error), APR_SUCCESS);
+    assert_int_equal(truncate(path, 20), 0);
+    assert_int_equal(cep_ldif_read(&entry, ldif, record, pool, &error), APR_EBUSY);
+    assert_non_null(strstr(error, "changed while it was read"));
+    unlink(path);
 }
 
 static void test_files(void **state)
@@ -254,14 +364,14 @@ static void test_files(void **state)
     assert_non_null(strstr(error, "larger than 1000"));
     /* A sparse file above the limit is refused before it is read. */
     assert_int_equal(truncate(path, (off_t)256 * 1024 * 1024 + 1), 0);
-    assert_int_not_equal(cep_ldif_read(&entries, path, pool, &error), APR_SUCCESS);
+    assert_int_not_equal(read_all(&entries, path, &error), APR_SUCCESS);
     assert_ptr_equal(strstr(error, path), error);
     unlink(path);
-    assert_int_not_equal(cep_ldif_read(&entries, path, pool, &error), APR_SUCCESS);
+    assert_int_not_equal(read_all(&entries, path, &error), APR_SUCCESS);
     assert_ptr_equal(strstr(error, path), error);
-    assert_int_not_equal(cep_ldif_read(&entries, "/", pool, &error), APR_SUCCESS);
+    assert_int_not_equal(read_all(&entries, "/", &error), APR_SUCCESS);
     assert_non_null(strstr(error, "regular file"));
-    assert_int_not_equal(cep_ldif_read(&entries, "/dev/zero", pool, &error), APR_SUCCESS);
+    assert_int_not_equal(read_all(&entries, "/dev/zero", &error), APR_SUCCESS);
     assert_non_null(strstr(error, "regular file"));
 }
 
@@ -271,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_accepted), cmocka_unit_test(test_values),
         cmocka_unit_test(test_several),  cmocka_unit_test(test_refused),
         cmocka_unit_test(test_nul),      cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_windows),  cmocka_unit_test(test_changes),
         cmocka_unit_test(test_files),
     };
 
