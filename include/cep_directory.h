@@ -25,13 +25,18 @@ enum cep_bind_method {
 
 /*
  * What a process remembers about the servers of one directory: which of them failed of late, and
- * Kerberos tickets. Safe for all threads; made before a fork, it is each process's own after it.
+ * Kerberos tickets. Safe for all threads; made before a fork, it is each process's own after it,
+ * all but the credentials that were refused, which the processes share.
  */
 struct cep_servers;
 struct cep_servers *cep_servers_make(apr_pool_t *pool);
 
 /* Seconds for which callers pass over a server that has just failed. */
 #define CEP_SERVER_PASSED_OVER 2
+
+/* How long credentials that a server has refused are not sent to it again: as long as AD counts
+ * wrong passwords by default. Other ones, of a file that has changed, are sent at once. */
+#define CEP_REFUSED_WAIT apr_time_from_sec(30 * 60)
 
 /* What a <CEPDirectory> says. Read-only while it is used; may be shared by threads. */
 struct cep_directory_config {

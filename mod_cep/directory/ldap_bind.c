@@ -7,6 +7,7 @@
 #include <apr_strings.h>
 
 #include "ldap_source.h"
+#include "servers.h"
 
 /*
  * The password file: one line, its line end not part of the password, CEP_PASSWORD_FILE_MAX octets
@@ -44,13 +45,42 @@ static apr_status_t read_password(struct berval *password, const char *path, apr
     return APR_EGENERAL;
 }
 
+/* Send the password, unless it was refused of late. */
+static apr_status_t send_password(struct ldap_source *source,
+                                  const struct cep_directory_config *config, const char *url,
+                                  struct berval *password, apr_pool_t *pool, const char **error)
+{
+    struct cep_refused *refused = cep_servers_refused(config->servers);
+    apr_uint64_t key =
+        cep_refused_key(refused, url, config->bind_dn, password->bv_val, password->bv_len);
+    const char *step = apr_psprintf(pool, "binding as \"%s\"", config->bind_dn);
+    apr_interval_time_t wait = cep_refused_for(refused, key);
+    apr_status_t status;
+    int rc, id = 0;
+
+    if (wait) {
+        *error = apr_psprintf(
+            pool,
+            "%s: the server has refused this password, so that it is not sent again for %d min, "
+            "lest the account be locked out; correct CEPBindPasswordFile, or, when the account was "
+            "mended, restart httpd",
+            step, (int)(wait / apr_time_from_sec(60)) + 1);
+        return APR_EGENERAL;
+    }
+    rc = ldap_sasl_bind(source->ld, config->bind_dn, LDAP_SASL_SIMPLE, password, NULL, NULL, &id);
+    status = cep_ldap_finish(source, step, rc, id, pool, error);
+    if (status != APR_SUCCESS && status != APR_TIMEUP &&
+        cep_ldap_result_code(source) == LDAP_INVALID_CREDENTIALS)
+        cep_refused_note(refused, key);
+    return status == APR_NOTFOUND ? APR_EGENERAL : status;
+}
+
 static apr_status_t bind_simple(struct ldap_source *source,
-                                const struct cep_directory_config *config, apr_pool_t *pool,
-                                const char **error)
+                                const struct cep_directory_config *config, const char *url,
+                                apr_pool_t *pool, const char **error)
 {
     struct berval password;
     apr_status_t status;
-    int rc, id = 0;
 
     if (!config->bind_dn || !*config->bind_dn) {
         *error = "CEPBind simple needs CEPBindDN";
@@ -64,11 +94,9 @@ static apr_status_t bind_simple(struct ldap_source *source,
     status = read_password(&password, config->password_file, pool, error);
     if (status != APR_SUCCESS)
         return status;
-    rc = ldap_sasl_bind(source->ld, config->bind_dn, LDAP_SASL_SIMPLE, &password, NULL, NULL, &id);
+    status = send_password(source, config, url, &password, pool, error);
     explicit_bzero(password.bv_val, password.bv_len);
-    status = cep_ldap_finish(source, apr_psprintf(pool, "binding as \"%s\"", config->bind_dn), rc,
-                             id, pool, error);
-    return status == APR_NOTFOUND ? APR_EGENERAL : status;
+    return status;
 }
 
 /* EXTERNAL is one message with an empty identity (RFC 4422 appendix A); it needs no SASL library.
@@ -91,7 +119,7 @@ apr_status_t cep_ldap_bind(struct ldap_source *source, const struct cep_director
 {
     cep_ldap_arm(source, deadline);
     switch (config->bind) {
-    case CEP_BIND_SIMPLE: return bind_simple(source, config, pool, error);
+    case CEP_BIND_SIMPLE: return bind_simple(source, config, url, pool, error);
     case CEP_BIND_EXTERNAL: return bind_external(source, pool, error);
     case CEP_BIND_GSSAPI: return cep_ldap_bind_gssapi(source, config, deadline, url, pool, error);
     case CEP_BIND_ANONYMOUS: break;

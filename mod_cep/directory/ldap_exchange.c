@@ -65,7 +65,7 @@ apr_status_t cep_ldap_fail(const struct ldap_source *source, const char *step, i
     return code == LDAP_NO_SUCH_OBJECT ? APR_NOTFOUND : APR_EGENERAL;
 }
 
-static int handle_error(const struct ldap_source *source)
+int cep_ldap_result_code(const struct ldap_source *source)
 {
     int code = LDAP_OTHER;
 
@@ -76,7 +76,7 @@ static int handle_error(const struct ldap_source *source)
 apr_status_t cep_ldap_fail_handle(const struct ldap_source *source, const char *step,
                                   apr_pool_t *pool, const char **error)
 {
-    int code = handle_error(source);
+    int code = cep_ldap_result_code(source);
 
     return cep_ldap_fail(source, step, code, cep_ldap_diagnostic(source, pool), hint(code), pool,
                          error);

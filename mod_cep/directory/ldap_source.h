@@ -24,6 +24,9 @@ struct ldap_source {
 
 /* --- ldap_exchange.c --- */
 
+/* The result code of the last message; LDAP_OTHER when there is none. */
+int cep_ldap_result_code(const struct ldap_source *source);
+
 /* Begin an exchange: it ends after the configured time or at deadline. */
 void cep_ldap_arm(struct ldap_source *source, apr_time_t deadline);
 

@@ -47,6 +47,7 @@ struct found {
 struct cep_servers {
     pthread_mutex_t mutex;
     apr_uint64_t seed;
+    struct cep_refused *refused;
     struct found found[MOST_DOMAINS];
     struct server list[MOST_SERVERS];
 };
@@ -72,6 +73,7 @@ struct cep_servers *cep_servers_make(apr_pool_t *pool)
 
     pthread_mutex_init(&servers->mutex, NULL);
     apr_generate_random_bytes((unsigned char *)&servers->seed, sizeof(servers->seed));
+    servers->refused = cep_refused_make(pool);
     apr_pool_cleanup_register(pool, servers, free_servers, apr_pool_cleanup_null);
     return servers;
 }
@@ -210,6 +212,11 @@ void cep_servers_keep_ticket(struct cep_servers *servers, const char *url,
 apr_uint64_t cep_servers_seed(const struct cep_servers *servers)
 {
     return servers ? servers->seed : 0;
+}
+
+struct cep_refused *cep_servers_refused(const struct cep_servers *servers)
+{
+    return servers ? servers->refused : NULL;
 }
 
 /* The place of key, or (make) a free one. Under the lock. */

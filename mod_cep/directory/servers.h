@@ -4,6 +4,7 @@
 #ifndef CEP_SERVERS_H
 #define CEP_SERVERS_H
 
+#include "refused.h"
 #include "source.h"
 #include "ticket.h"
 
@@ -32,6 +33,9 @@ int cep_servers_found(struct cep_servers *servers, const char *key, int outdated
                       apr_array_header_t *list, apr_pool_t *pool);
 void cep_servers_keep_found(struct cep_servers *servers, const char *key,
                             const apr_array_header_t *list, apr_interval_time_t life);
+
+/* Credentials that were refused; NULL: nothing is remembered. */
+struct cep_refused *cep_servers_refused(const struct cep_servers *servers);
 
 /* The ticket kept for the server, held for the caller; NULL when there is none. */
 struct cep_ticket *cep_servers_ticket(struct cep_servers *servers, const char *url);

@@ -370,6 +370,23 @@ static const char *advice(krb5_error_code code)
     }
 }
 
+/* The keytab stands for its keys: it is another one when it has been written. */
+static apr_uint64_t key_of_keytab(const struct cep_directory_config *config)
+{
+    const char *account = config->principal ? config->principal : "";
+    apr_uint64_t state[4] = {0};
+    struct stat info;
+
+    if (stat(config->keytab, &info) == 0) {
+        state[0] = (apr_uint64_t)info.st_ino;
+        state[1] = (apr_uint64_t)info.st_size;
+        state[2] = (apr_uint64_t)info.st_mtim.tv_sec;
+        state[3] = (apr_uint64_t)info.st_mtim.tv_nsec;
+    }
+    return cep_refused_key(cep_servers_refused(config->servers), config->keytab, account, state,
+                           sizeof(state));
+}
+
 static apr_status_t order_ticket(struct cep_ticket **ticket,
                                  const struct cep_directory_config *config, const char *host,
                                  apr_time_t deadline, apr_pool_t *pool, const char **error)
@@ -387,6 +404,8 @@ static apr_status_t order_ticket(struct cep_ticket **ticket,
                               host);
     if (status == APR_SUCCESS && order->code) {
         status = APR_EGENERAL;
+        if (order->code == KRB5KDC_ERR_PREAUTH_FAILED)
+            cep_refused_note(cep_servers_refused(config->servers), key_of_keytab(config));
         *error =
             apr_psprintf(pool, "Kerberos, %s (ldap/%s): %s%s", order->step, host,
                          *order->message ? order->message : "libkrb5 failed", advice(order->code));
@@ -404,13 +423,24 @@ apr_status_t cep_ticket_get(struct cep_ticket **ticket, const struct cep_directo
 {
     struct cep_ticket *kept = cep_servers_ticket(config->servers, url);
     apr_time_t now = cep_monotonic();
+    apr_interval_time_t wait;
     apr_status_t status;
 
     if (kept && now < kept->renewal) {
         *ticket = kept;
         return APR_SUCCESS;
     }
-    status = order_ticket(ticket, config, host, deadline, pool, error);
+    wait = cep_refused_for(cep_servers_refused(config->servers), key_of_keytab(config));
+    if (wait) {
+        status = APR_EGENERAL;
+        *error = apr_psprintf(pool,
+                              "the KDC has refused the key in %s, so that it is not used again for "
+                              "%d min, lest the account be locked out; export the keytab again, "
+                              "or, when the account was mended, restart httpd",
+                              config->keytab, (int)(wait / apr_time_from_sec(60)) + 1);
+    } else {
+        status = order_ticket(ticket, config, host, deadline, pool, error);
+    }
     if (status == APR_SUCCESS) {
         cep_servers_keep_ticket(config->servers, url, *ticket);
     } else if (kept && cep_monotonic() < kept->end) {
