@@ -17,12 +17,16 @@ def server_context(certificate, key):
 
 
 class Relay:
-    """tls: (certificate, key) with which TLS ends here; it begins again towards the target."""
+    """tls: (certificate, key) with which TLS ends here; it begins again towards the target.
+
+    cut_after: each connection dies when the target has sent so many octets; None: it lives."""
 
     def __init__(self, address, target, tls=None):
         self.target = target
         self.connections = 0
         self.seen = b""
+        self.cut_after = None
+        self.cuts = 0
         self.tls = server_context(*tls) if tls else None
         self.listener = socket.create_server(address)
         self.port = self.listener.getsockname()[1]
@@ -46,7 +50,7 @@ class Relay:
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
                 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
                 server = context.wrap_socket(server)
-            back = threading.Thread(target=self._pump, args=(server, client), daemon=True)
+            back = threading.Thread(target=self._pump, args=(server, client, True), daemon=True)
             back.start()
             self._pump(client, server)
             back.join(20)
@@ -55,13 +59,20 @@ class Relay:
         finally:
             client.close()
 
-    def _pump(self, source, sink):
+    def _pump(self, source, sink, answers=False):
+        passed = 0
         try:
             while True:
                 data = source.recv(65536)
                 if not data:
                     break
                 self.seen += data
+                passed += len(data)
+                if answers and self.cut_after is not None and passed > self.cut_after:
+                    self.cuts += 1
+                    sink.shutdown(socket.SHUT_RDWR)
+                    source.shutdown(socket.SHUT_RDWR)
+                    break
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
         except OSError:

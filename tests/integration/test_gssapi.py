@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import shutil
 import socket
 import struct
 import subprocess
@@ -10,6 +11,7 @@ import time
 
 import pytest
 
+import samba_ad
 from cep_env import SAMPLE, evaluator, soap
 from cep_env.evaluator import compare
 from cep_env.httpd import daemon_user, directory_section, free_port, location_section
@@ -143,6 +145,28 @@ def test_keytabs(active_directory, tmp_path):
     (tmp_path / "empty").write_bytes(b"")
     refused(ad, ad.ldap, keytab=tmp_path / "empty")
     assert read(ad, ad.ldap, "--principal", "svc-cep")[0] == 0  # the default realm
+
+
+def test_wrong_keytab_does_not_lock_out(active_directory, environment, make_httpd, tmp_path):
+    """The KDC counts wrong keys as wrong passwords: all processes together try them once."""
+    ad = active_directory
+    server = make_httpd()
+    path = server.path("keytab")
+    shutil.copy(wrong_keytab(tmp_path / "wrong"), path)
+    os.chmod(path, 0o644)
+    server.log.expect("CEP0501")
+    server.log.allow("CEP0603")
+    start(server, directory_section(ad.ldap, extra=kerberos(ad, keytab=path)), location_section())
+    server.log.wait_for("CEP0501")
+    for _ in range(5):
+        soap.check_fault(ask(server), "Receiver", "InternalServiceFault")
+    time.sleep(4)  # several attempts
+    account = ad.search("-b", "CN=svc-cep,CN=Users," + samba_ad.BASE, "badPwdCount",
+                        sd_flags=False)[0]
+    assert account.integer("badPwdCount") == 1
+    shutil.copy(ad.bind_keytab, path)
+    server.wait_for_policy()
+    wait_until(lambda: ask(server).status == 200)
 
 
 def test_host_without_a_service(active_directory):

@@ -5,9 +5,12 @@ import time
 
 import pytest
 
-from cep_env import SAMPLE, evaluator, soap
+import samba_ad
+from cep_env import SAMPLE, evaluator, ldif, soap
 from cep_env.evaluator import compare
 from cep_env.httpd import directory_section, free_port, location_section
+from relay import Relay
+from test_reload import Load, wait_for_name
 from test_samba import ask, configure, listed, login, start, wait_until, write_passwords
 
 TRY_AGAIN = ("Receiver", "InternalServiceFault")
@@ -21,7 +24,15 @@ def test_wrong_password(active_directory, make_httpd):
     server.start()
     line = server.log.wait_for("CEP0501")[0].text
     assert "Invalid credentials (49)" in line and "CEPBindPasswordFile" in line
+    server.log.allow("CEP0603")
+    for _ in range(10):
+        soap.check_fault(ask(server), *TRY_AGAIN)
+    time.sleep(4)  # several attempts
     soap.check_fault(ask(server), *TRY_AGAIN)
+    # Sent once by all processes together: any more would lock the account out.
+    account = active_directory.search("-b", "CN=svc-cep,CN=Users," + samba_ad.BASE, "badPwdCount",
+                                      sd_flags=False)[0]
+    assert account.integer("badPwdCount") == 1
     server.write("password", active_directory.password + "\n")
     server.wait_for_policy()
     before = ask(server).body
@@ -77,6 +88,42 @@ def test_controller_fails(active_directory, make_httpd, way, trouble):
     # Each process finds out for itself, within seconds.
     wait_until(lambda: {ask(server).body for _ in range(6)} == before)
     server.log.wait_for("CEP0500", marker)
+
+
+@pytest.mark.parametrize("trouble", ("hangs", "dies", "is cut off"))
+def test_controller_fails_under_load(active_directory, make_httpd, trouble):
+    """Who was looked up before is answered all the time; news come soon after the return."""
+    ad = active_directory
+    template = ldif.find(ad.entries, "CorpUser", "pKICertificateTemplate")
+    name = template.value("displayName").decode()
+    with Relay(("127.0.0.1", 0), (ad.address, 389)) as relay:
+        server = make_httpd()
+        write_passwords(server)
+        server.configure(
+            directory_section("ldap://127.0.0.1:%d" % relay.port,
+                              extra=login(ad, "CEPStartTLS On", timeout="1s")), location_section(),
+            server=("CEPTokenTTL 1h",))
+        server.start().wait_for_policy()
+        wait_until(lambda: soap.send(server).status == 200)
+        server.log.expect("CEP0501")
+        server.log.allow("CEP0603")
+        marker = server.log.marker()
+        try:
+            with Load(server) as load:
+                if trouble == "is cut off":
+                    relay.cut_after = 200
+                else:
+                    {"hangs": ad.pause, "dies": ad.kill}[trouble]()
+                server.log.wait_for("CEP0501", marker)
+                time.sleep(2)
+                relay.cut_after = None
+                {"hangs": ad.resume, "dies": ad.start}.get(trouble, lambda: None)()
+                ad.replace(template.dn, "displayName", "After it " + trouble)
+                wait_for_name(server, "After it " + trouble, timeout=7)
+            assert load.wrong == [] and load.count > 20
+            assert len(server.log.trouble("CEP0501", marker)) == 1
+        finally:
+            ad.replace(template.dn, "displayName", name)
 
 
 def test_known_callers_go_on(active_directory, make_httpd):
