@@ -10,7 +10,7 @@
 #include <apr_strings.h>
 #include <apr_thread_mutex.h>
 
-/* Connections per process to one directory. An LDIF file is kept once: it is in memory. */
+/* Connections per process to one directory. An LDIF file is open once. */
 #define LDAP_CONNECTIONS 4
 
 /*
@@ -24,7 +24,7 @@
 
 struct cep_callers {
     const struct cep_source *source;
-    const struct cep_tokens *tokens; /* NULL: an LDIF file is asked each time, it is in memory */
+    const struct cep_tokens *tokens; /* NULL: an LDIF file is asked each time, which is cheap */
     struct cep_lookups *lookups;
     apr_uint32_t waiting; /* atomic: threads that ask, or wait to ask */
     apr_uint32_t most_waiting;

@@ -110,6 +110,15 @@ def active_directory():
         yield directory
 
 
+@pytest.fixture
+def lockout(active_directory):
+    """The domain locks accounts out after five wrong passwords, and so it counts them."""
+    domain = "DC=corp,DC=example"
+    active_directory.replace(domain, "lockoutThreshold", 5)
+    yield
+    active_directory.replace(domain, "lockoutThreshold", 0)
+
+
 @pytest.fixture(scope="session")
 def shared():
     """The folder of reference data, or the test is skipped by name."""

@@ -329,6 +329,11 @@ class SambaAD:
                          environment={"LDAPTLS_CACERT": self.ca_file})
         return ldif.parse(text)
 
+    def wrong_passwords(self, user):
+        """How many AD has counted for an account in CN=Users since it last logged on."""
+        return self.search("-b", "CN=%s,CN=Users,%s" % (user, BASE), "badPwdCount",
+                           sd_flags=False)[0].integer("badPwdCount")
+
     def kinit(self, user, password=None):
         """Log on. What a program's environment has to hold to use the tickets."""
         self.caches += 1

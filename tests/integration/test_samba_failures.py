@@ -5,7 +5,6 @@ import time
 
 import pytest
 
-import samba_ad
 from cep_env import SAMPLE, evaluator, ldif, soap
 from cep_env.evaluator import compare
 from cep_env.httpd import directory_section, free_port, location_section
@@ -16,7 +15,7 @@ from test_samba import ask, configure, listed, login, start, wait_until, write_p
 TRY_AGAIN = ("Receiver", "InternalServiceFault")
 
 
-def test_wrong_password(active_directory, make_httpd):
+def test_wrong_password(active_directory, make_httpd, lockout):
     server = make_httpd()
     file = server.write("password", "S3cret-and-wrong\n")
     configure(server, active_directory.ldaps, extra=login(active_directory, password_file=file))
@@ -30,9 +29,7 @@ def test_wrong_password(active_directory, make_httpd):
     time.sleep(4)  # several attempts
     soap.check_fault(ask(server), *TRY_AGAIN)
     # Sent once by all processes together: any more would lock the account out.
-    account = active_directory.search("-b", "CN=svc-cep,CN=Users," + samba_ad.BASE, "badPwdCount",
-                                      sd_flags=False)[0]
-    assert account.integer("badPwdCount") == 1
+    assert active_directory.wrong_passwords("svc-cep") == 1
     server.write("password", active_directory.password + "\n")
     server.wait_for_policy()
     before = ask(server).body
@@ -96,11 +93,10 @@ def test_controller_fails_under_load(active_directory, make_httpd, trouble):
     ad = active_directory
     template = ldif.find(ad.entries, "CorpUser", "pKICertificateTemplate")
     name = template.value("displayName").decode()
-    with Relay(("127.0.0.1", 0), (ad.address, 389)) as relay:
+    with Relay((ad.address, 0), (ad.address, 389)) as relay:
         server = make_httpd()
-        write_passwords(server)
         server.configure(
-            directory_section("ldap://127.0.0.1:%d" % relay.port,
+            directory_section("ldap://%s:%d" % (ad.address, relay.port),
                               extra=login(ad, "CEPStartTLS On", timeout="1s")), location_section(),
             server=("CEPTokenTTL 1h",))
         server.start().wait_for_policy()
