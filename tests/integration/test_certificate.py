@@ -334,7 +334,8 @@ def test_the_name_of_mod_ssl_does_not_count(server, people, directory):
     marker = server.log.marker()
     model = soap.check_answer(send(server, client, NAMED))
     assert compare(model, directory.answer("alice")) == []
-    assert 'caller="alice" ' in server.log.wait_for("CEP0600", marker)[0].text
+    line = server.log.wait_for('CEP0600: instance="%s"' % NAMED, marker)[0]
+    assert 'caller="alice" ' in line.text
     check_refused(send(server, people.clients["UPN"], NAMED))
 
 

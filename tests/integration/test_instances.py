@@ -55,7 +55,7 @@ class People:
         self.entries = [entry.copy() for entry in ad.entries]
         self.trust = self.find("NTAuthCertificates")
         self.service = self.find("Corp Issuing CA 2")
-        self.before = {entry.dn: entry.values("cACertificate")
+        self.before = {entry.dn: list(entry.values("cACertificate"))
                        for entry in (self.trust, self.service)}
         self.trust.set("cACertificate", self.ca.der)
         self.service.add("cACertificate", self.ca.der)
