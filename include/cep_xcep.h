@@ -116,7 +116,8 @@ struct cep_fragment cep_xcep_render_ca(const struct cep_enrollment_service *serv
 struct cep_fragment cep_xcep_render_oid(const struct cep_oid_row *row, int reference,
                                         apr_pool_t *pool);
 
-/* text with &, <, >, ", CR and control characters made safe for element content; in pool. */
+/* text with &, <, >, ", CR and control characters made safe for element content; in pool, or
+ * text itself where nothing has to be done. */
 const char *cep_xcep_escape(const char *text, apr_pool_t *pool);
 
 /* What an instance says about itself in each answer. */

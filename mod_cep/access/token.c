@@ -11,13 +11,23 @@ static int compare(const void *a, const void *b)
     return cep_sid_compare(a, b);
 }
 
+/* As what has been a token before is. */
+static int is_in_order(const struct cep_sid *sids, int count)
+{
+    int i = 1;
+
+    while (i < count && cep_sid_compare(&sids[i - 1], &sids[i]) < 0)
+        i++;
+    return i >= count;
+}
+
 struct cep_token cep_token_make(apr_array_header_t *sids)
 {
     struct cep_sid *all = (struct cep_sid *)sids->elts;
     struct cep_token token;
     int i, kept = 0;
 
-    if (sids->nelts > 1)
+    if (!is_in_order(all, sids->nelts))
         qsort(all, (size_t)sids->nelts, sizeof(*all), compare);
     for (i = 0; i < sids->nelts; i++) {
         if (kept && cep_sid_compare(&all[kept - 1], &all[i]) == 0)

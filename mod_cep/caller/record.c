@@ -195,17 +195,19 @@ static void take_own_sid(struct reader *r, struct cep_sid *sid)
 
 static struct cep_token take_sids(struct reader *r, apr_pool_t *pool)
 {
-    apr_array_header_t *sids = apr_array_make(pool, 64, sizeof(struct cep_sid));
     int count = (int)take_number(r, 2);
+    apr_array_header_t *sids;
 
-    if (count > CEP_TOKEN_MAX_SIDS)
+    /* The shortest is one number and the end of the SID before it. */
+    if (count > CEP_TOKEN_MAX_SIDS || (apr_size_t)count > r->left / (1 + RID_LENGTH)) {
         r->bad = 1;
+        count = 0;
+    }
+    sids = apr_array_make(pool, count, sizeof(struct cep_sid));
     for (int i = 0; !r->bad && i < count; i++) {
-        struct cep_sid sid;
+        struct cep_sid *sid = apr_array_push(sids);
 
-        if (take_sid(r, &sid, i > 0 ? &APR_ARRAY_IDX(sids, i - 1, struct cep_sid) : NULL))
-            APR_ARRAY_PUSH(sids, struct cep_sid) = sid;
-        else
+        if (!take_sid(r, sid, i > 0 ? sid - 1 : NULL))
             r->bad = 1;
     }
     return cep_token_make(sids);

@@ -15,20 +15,46 @@
 
 /* Kept in r->request_config. */
 struct incoming {
-    const char *body;
+    struct cep_media_type media; /* its type NULL: not looked at, or refused */
+    const char *body;            /* NULL: not read */
     apr_size_t length;
     struct cep_request *request; /* NULL: fault says why */
     struct cep_fault fault;
 };
 
+static struct incoming *incoming_of(request_rec *r)
+{
+    struct incoming *incoming = ap_get_module_config(r->request_config, &cep_module);
+
+    if (!incoming) {
+        incoming = apr_pcalloc(r->pool, sizeof(*incoming));
+        ap_set_module_config(r->request_config, &cep_module, incoming);
+    }
+    return incoming;
+}
+
+/* What has been read of a message, or NULL. */
+static const struct incoming *read_of(const request_rec *r)
+{
+    const struct incoming *incoming = ap_get_module_config(r->request_config, &cep_module);
+
+    return incoming && incoming->body ? incoming : NULL;
+}
+
 /* What can be said without reading the body. OK, or an HTTP status. */
 static int check_headers(request_rec *r)
 {
-    struct cep_media_type media;
+    struct incoming *incoming = incoming_of(r);
+    int status;
 
     if (r->method_number != M_POST)
         return cep_page_method_not_allowed(r);
-    return cep_media_type_check(r, &media);
+    if (incoming->media.type)
+        return OK;
+    status = cep_media_type_check(r, &incoming->media);
+    if (status != OK)
+        incoming->media.type = NULL;
+    return status;
 }
 
 /* Nothing in clear: decided before a single octet of the body is read. */
@@ -79,7 +105,7 @@ static const struct incoming *before_redirect(const request_rec *r)
     const struct incoming *found = NULL;
 
     for (r = r->prev; r && !found; r = r->prev)
-        found = ap_get_module_config(r->request_config, &cep_module);
+        found = read_of(r);
     return found;
 }
 
@@ -111,8 +137,7 @@ void cep_incoming_insert_filter(request_rec *r)
 {
     const struct incoming *before = before_redirect(r);
 
-    if (before && r->prev->status == HTTP_OK &&
-        !ap_get_module_config(r->request_config, &cep_module))
+    if (before && r->prev->status == HTTP_OK && !read_of(r))
         cep_body_replay(r, before->body, before->length);
 }
 
@@ -120,12 +145,10 @@ void cep_incoming_insert_filter(request_rec *r)
 static void understand(request_rec *r, struct incoming *incoming)
 {
     struct cep_request *request = NULL;
-    struct cep_media_type media;
 
     cep_record_of(r)->begun = apr_time_now();
-    cep_media_type_check(r, &media); /* has been found good before */
     if (cep_xcep_parse(&request, &incoming->fault, incoming->body, incoming->length, r->pool) &&
-        cep_media_type_agrees(&media, request, &incoming->fault)) {
+        cep_media_type_agrees(&incoming->media, request, &incoming->fault)) {
         incoming->request = request;
         return;
     }
@@ -138,16 +161,13 @@ static void understand(request_rec *r, struct incoming *incoming)
 int cep_incoming_read(request_rec *r, const struct cep_dir_config *conf,
                       struct cep_request **request, struct cep_fault *fault)
 {
-    struct incoming *incoming = ap_get_module_config(r->request_config, &cep_module);
+    struct incoming *incoming = incoming_of(r);
 
-    if (!incoming) {
-        int status;
+    if (!incoming->body) {
+        int status = take_body(r, conf, incoming);
 
-        incoming = apr_pcalloc(r->pool, sizeof(*incoming));
-        status = take_body(r, conf, incoming);
         if (status != OK)
             return status;
-        ap_set_module_config(r->request_config, &cep_module, incoming);
         understand(r, incoming);
     }
     *request = incoming->request;
@@ -157,7 +177,7 @@ int cep_incoming_read(request_rec *r, const struct cep_dir_config *conf,
 
 const char *cep_incoming_message_id(request_rec *r)
 {
-    const struct incoming *incoming = ap_get_module_config(r->request_config, &cep_module);
+    const struct incoming *incoming = read_of(r);
 
     if (!incoming)
         return NULL;

@@ -25,25 +25,26 @@ struct cep_record *cep_record_of(request_rec *r)
     return record;
 }
 
-static void set_note(request_rec *r, const char *name, const char *value)
+/* Not set: a table seeks by the first letters, which are those of all our notes. */
+static void add_note(request_rec *r, const char *name, const char *value)
 {
-    apr_table_setn(r->notes, name, value ? value : "-");
+    apr_table_addn(r->notes, name, value ? value : "-");
 }
 
 static void write_notes(request_rec *r, const struct cep_dir_config *conf,
                         const struct cep_record *record)
 {
-    set_note(r, "cep-instance", r->uri);
-    set_note(r, "cep-directory", conf->policy);
-    set_note(r, "cep-caller", r->user);
-    set_note(r, "cep-result", record->result);
-    set_note(r, "cep-templates", apr_itoa(r->pool, record->templates));
-    set_note(r, "cep-cas", apr_itoa(r->pool, record->cas));
-    set_note(r, "cep-bytes", apr_off_t_toa(r->pool, r->bytes_sent));
-    set_note(r, "cep-microseconds",
+    add_note(r, "cep-instance", r->uri);
+    add_note(r, "cep-directory", conf->policy);
+    add_note(r, "cep-caller", r->user);
+    add_note(r, "cep-result", record->result);
+    add_note(r, "cep-templates", apr_itoa(r->pool, record->templates));
+    add_note(r, "cep-cas", apr_itoa(r->pool, record->cas));
+    add_note(r, "cep-bytes", apr_off_t_toa(r->pool, r->bytes_sent));
+    add_note(r, "cep-microseconds",
              apr_off_t_toa(r->pool, record->made ? (apr_off_t)(record->made - record->begun) : 0));
-    set_note(r, "cep-cache", record->cache);
-    set_note(r, "cep-body", record->body);
+    add_note(r, "cep-cache", record->cache);
+    add_note(r, "cep-body", record->body);
 }
 
 /*
@@ -76,6 +77,7 @@ int cep_record_write(request_rec *r)
                   "cas=%s bytes=%s microseconds=%s body=%s cache=%s",
                   note(r, "cep-instance"), note(r, "cep-directory"), note(r, "cep-caller"),
                   note(r, "cep-result"), note(r, "cep-templates"), note(r, "cep-cas"),
-                  note(r, "cep-bytes"), note(r, "cep-microseconds"), note(r, "cep-body"), note(r, "cep-cache"));
+                  note(r, "cep-bytes"), note(r, "cep-microseconds"), note(r, "cep-body"),
+                  note(r, "cep-cache"));
     return DECLINED;
 }

@@ -63,12 +63,23 @@ static apr_size_t escape(char *result, const char *text, apr_size_t length, int 
     return written;
 }
 
+static int is_all_ordinary(const char *text)
+{
+    while (is_ordinary((unsigned char)*text))
+        text++;
+    return !*text;
+}
+
 static const char *escape_in_pool(const char *text, int attribute, apr_pool_t *pool)
 {
-    apr_size_t length = strlen(text);
-    apr_size_t size = escape(NULL, text, length, attribute);
-    char *result = apr_palloc(pool, size + 1);
+    apr_size_t length, size;
+    char *result;
 
+    if (is_all_ordinary(text))
+        return text;
+    length = strlen(text);
+    size = escape(NULL, text, length, attribute);
+    result = apr_palloc(pool, size + 1);
     escape(result, text, length, attribute);
     result[size] = '\0';
     return result;

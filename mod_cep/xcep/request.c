@@ -17,7 +17,6 @@
 #include <apr_strings.h>
 
 #define OPTIONS (XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_IGNORE_ENC)
-#define WHITE   " \t\r\n"
 
 #if LIBXML_VERSION >= 21200
 typedef const xmlError *error_pointer;
@@ -52,13 +51,21 @@ static void refuse_here(struct cep_reader *reader, const char *reason)
         reader, inside_security(reader) ? CEP_FAULT_INVALID_SECURITY : CEP_FAULT_SENDER, reason);
 }
 
+/* XML 1.0 section 2.3 */
+static int is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 char *cep_trim(char *text)
 {
-    size_t length;
+    char *end;
 
-    text += strspn(text, WHITE);
-    for (length = strlen(text); length && strchr(WHITE, text[length - 1]); length--)
-        text[length - 1] = '\0';
+    while (is_blank(*text))
+        text++;
+    for (end = text + strlen(text); end > text && is_blank(end[-1]); end--)
+        ;
+    *end = '\0';
     return text;
 }
 
@@ -224,7 +231,7 @@ static void on_end(void *data, const xmlChar *name, const xmlChar *prefix, const
 static int is_white(const char *text, apr_size_t length)
 {
     for (; length; length--, text++) {
-        if (!strchr(WHITE, *text) || !*text)
+        if (!is_blank(*text))
             return 0;
     }
     return 1;
@@ -300,37 +307,24 @@ static const xmlSAXHandler handler = {
     .initialized = XML_SAX2_MAGIC,
 };
 
-static xmlParserCtxtPtr make_parser(struct cep_reader *reader)
-{
-    xmlParserCtxtPtr parser;
-
-#if LIBXML_VERSION >= 21100
-    parser = xmlNewSAXParserCtxt(&handler, reader);
-#else
-    parser = xmlNewParserCtxt();
-    if (parser) {
-        *parser->sax = handler;
-        parser->userData = reader;
-    }
-#endif
-    reader->parser = parser;
-    return parser;
-}
-
+/*
+ * The parser that is fed, though there is one piece only: the other one looks whether more can be
+ * read whenever it is near the end, which is most of the time in a message of a thousand octets.
+ */
 static void read_body(struct cep_reader *reader, const char *body, apr_size_t length)
 {
-    xmlParserCtxtPtr parser = make_parser(reader);
-    xmlDocPtr tree;
+    xmlSAXHandler callbacks = handler; /* copied, but not declared const */
+    xmlParserCtxtPtr parser = xmlCreatePushParserCtxt(&callbacks, reader, NULL, 0, NULL);
 
     if (!parser) {
         cep_reader_refuse(reader, CEP_FAULT_RECEIVER, "The service is out of memory.");
         return;
     }
+    reader->parser = parser;
     /* No encoding is named, for then libxml2 would convert UTF-8 to UTF-8. Of the encodings that it
      * would guess, none but UTF-8 is left by cep_encoding_check(). */
-    tree = xmlCtxtReadMemory(parser, body, (int)length, NULL, NULL, OPTIONS);
-    if (tree) /* never, with our handler */
-        xmlFreeDoc(tree);
+    xmlCtxtUseOptions(parser, OPTIONS);
+    xmlParseChunk(parser, body, (int)length, 1);
     if (!parser->wellFormed || reader->ill_formed || !reader->complete)
         refuse(reader, "The message is not well-formed XML.");
     xmlFreeParserCtxt(parser);

@@ -98,8 +98,9 @@ enum cep_element cep_vocabulary_find(enum cep_element parent, const char *ns, co
     size_t i;
 
     for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (words[i].parent == parent && ns && !strcmp(words[i].ns, ns) &&
-            !strcmp(words[i].name, name))
+        /* Names differ in their first letters, namespaces in their last. */
+        if (words[i].parent == parent && !strcmp(words[i].name, name) && ns &&
+            !strcmp(words[i].ns, ns))
             return words[i].element;
     }
     return CEP_EL_COUNT;
