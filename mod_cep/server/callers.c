@@ -4,6 +4,8 @@
 
 #include "cep_server.h"
 
+#include "ap_mpm.h"
+
 #include <apr_atomic.h>
 #include <apr_file_info.h>
 #include <apr_reslist.h>
@@ -14,8 +16,8 @@
 #define LDAP_CONNECTIONS 4
 
 /*
- * Threads of one process that may be busy with one directory, those that wait included. A file is
- * in memory and keeps nobody waiting, so it turns nobody away.
+ * Threads of one process that may be busy with one directory, those that wait included; never more
+ * than half of them. A file is in memory and keeps nobody waiting, so it turns nobody away.
  */
 #define MOST_WAITING 16
 
@@ -67,6 +69,15 @@ static apr_status_t drop_slot(void *resource, void *params, apr_pool_t *pool)
     return APR_SUCCESS;
 }
 
+static apr_uint32_t most_waiting(void)
+{
+    int threads;
+
+    if (ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) != APR_SUCCESS || threads < 2)
+        return 1;
+    return threads / 2 < MOST_WAITING ? (apr_uint32_t)(threads / 2) : MOST_WAITING;
+}
+
 struct cep_callers *cep_callers_make(apr_pool_t *pchild, const struct cep_source *source,
                                      const struct cep_tokens *tokens)
 {
@@ -77,7 +88,7 @@ struct cep_callers *cep_callers_make(apr_pool_t *pchild, const struct cep_source
     callers->source = source;
     callers->config = source->directory;
     callers->tokens = tokens;
-    callers->most_waiting = MOST_WAITING;
+    callers->most_waiting = most_waiting();
     callers->lookups = cep_lookups_make(pchild);
     if (!callers->lookups)
         return NULL;
