@@ -40,7 +40,7 @@ const char *cep_xcep_render_head(const struct cep_instance *instance, const char
         "<GetPoliciesResponse xmlns=\"" CEP_XCEP_NS "\"><response><policyID>",
         cep_xcep_escape(instance->policy_id, pool), "</policyID>",
         friendly_name(instance->friendly_name, pool), "<nextUpdateHours>",
-        apr_psprintf(pool, "%u", (unsigned)instance->next_update_hours), "</nextUpdateHours>",
+        apr_ltoa(pool, (long)instance->next_update_hours), "</nextUpdateHours>",
         not_changed ? "<policiesNotChanged>true</policiesNotChanged>" : "<policiesNotChanged" NIL,
         NULL);
 }

@@ -113,7 +113,7 @@ class Bench:
         for size in sizes:
             self.server.wait_for_policy("d%d" % size, timeout=40)
             self.keep_answer(size)
-        self.configure(sizes, ("ideal", "tree"))
+        self.configure(sizes, ("ideal", "parse", "tree"))
         self.server.stop()
         self.start_httpd()
         time.sleep(1.1)  # lastUpdate has no fractions: what is asked for now was there before
@@ -285,7 +285,7 @@ def ways_of(bench, size, tls, wanted):
     turn = {33: 150, 1000: 16, 10000: 4}[size]
     made = []
     for way in wanted:
-        if way in ("ideal", "tree"):
+        if way in ("ideal", "parse", "tree"):
             load = bench.load(tls, c, "/%s%d" % (way, size), body=body)
         elif way == "static":
             load = bench.load(tls, c, "/answer-%d" % size, method="GET")
@@ -312,11 +312,11 @@ def groups(bench, sizes):
         if size < 10000:
             every += ["tree"]
         if size == 33:
-            every += ["static", "not changed"]
+            every += ["parse", "static", "not changed"]
         found[size, True] = Group("%d templates, TLS 1.3, kept connections" % size, ROUNDS[size],
                                   ways_of(bench, size, True, every))
     found[33, False] = Group("33 templates, plain HTTP, kept connections", ROUNDS[33],
-                             ways_of(bench, 33, False, ["ideal", "full"]))
+                             ways_of(bench, 33, False, ["ideal", "parse", "full"]))
     for group in found.values():
         group.measure().print()
     return found
@@ -425,6 +425,8 @@ def summary(found, access, memory, copies):
     row(1, "full answer / ideal handler, 33, TLS", "<= 1.10", [ratio(tls33, "full", "ideal")])
     row(2, "the same, plain HTTP", "<= 1.20", [ratio(plain, "full", "ideal")])
     row(3, "the same, 1,000, TLS", "<= 1.10", [ratio(tls1000, "full", "ideal")])
+    row("", "ideal handler and libxml2's reading / ideal, 33, TLS and plain", "",
+        [ratio(tls33, "parse", "ideal"), ratio(plain, "parse", "ideal")])
     row("", "the same, 10,000, TLS", "", [ratio(tls10000, "full", "ideal")])
     row(4, "libxml2 tree per request / ours, TLS, 33 and 1,000", ">= 4.5, >= 12",
         [ratio(tls33, "tree", "full"), ratio(tls1000, "tree", "full")])

@@ -5,6 +5,8 @@
  *
  *   BenchAnswer FILE [tree]  what the two handlers answer with, in a Location
  *   SetHandler bench-ideal   read the body and send the octets: no service can do less
+ *   SetHandler bench-parse   the same, and libxml2 reads the body, for nobody: the least that a
+ *                            service does who knows what he is asked
  *   SetHandler bench-tree    parse the body into a tree, build the answer element by element with
  *                            libxml2 and write it out: what a service without a cache does, beside
  *                            asking the directory
@@ -222,20 +224,42 @@ static int answer_by_tree(request_rec *r, const struct answer *answer, const cha
                        (apr_size_t)size);
 }
 
+/* 1 when it is well-formed. */
+static int parse(const char *body, apr_size_t length)
+{
+    xmlSAXHandler nobody = {.initialized = XML_SAX2_MAGIC};
+    xmlParserCtxtPtr parser = xmlCreatePushParserCtxt(&nobody, NULL, NULL, 0, NULL);
+    int good;
+
+    if (!parser)
+        return 0;
+    xmlCtxtUseOptions(parser, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+    good = xmlParseChunk(parser, body, (int)length, 1) == 0;
+    xmlFreeParserCtxt(parser);
+    return good;
+}
+
+static int is_handler(const request_rec *r, const char *name)
+{
+    return r->handler && !strcmp(r->handler, name);
+}
+
 static int handler(request_rec *r)
 {
     const struct answer *answer = ap_get_module_config(r->per_dir_config, &bench_module);
-    int tree = r->handler && !strcmp(r->handler, "bench-tree");
+    int tree = is_handler(r, "bench-tree"), parsed = is_handler(r, "bench-parse");
     apr_size_t length;
     char *body;
 
-    if (!r->handler || (!tree && strcmp(r->handler, "bench-ideal")) || !answer->data)
+    if ((!tree && !parsed && !is_handler(r, "bench-ideal")) || !answer->data)
         return DECLINED;
     body = apr_palloc(r->pool, BODY_MAX);
     if (!read_body(r, body, &length))
         return HTTP_BAD_REQUEST;
     if (tree)
         return answer_by_tree(r, answer, body, length);
+    if (parsed && !parse(body, length))
+        return HTTP_BAD_REQUEST;
     return send_bucket(
         r, apr_bucket_immortal_create(answer->data, answer->length, r->connection->bucket_alloc),
         answer->length);
