@@ -49,12 +49,13 @@ struct cep_guess_attempt {
 /*
  * The keys. account is a name's account part (struct cep_name) in UTF-8: letters count without
  * regard to case and accents, as directories compare them; runs of blanks are one, and characters
- * that cannot be seen are none. Of an IPv6 address the first 64 bits count. 0: no digest.
+ * that cannot be seen are none. Of an IPv6 address the first 64 bits count; an address has a count
+ * for each limit and window, since what one failure weighs depends on them. 0: no digest.
  */
 int cep_guesses_account(struct cep_guess_key *key, const struct cep_guess_table *table,
                         const char *directory, const char *account);
 int cep_guesses_address(struct cep_guess_key *key, const struct cep_guess_table *table,
-                        const char *address);
+                        const char *address, apr_uint32_t limit, apr_interval_time_t window);
 
 enum cep_guess_verdict {
     CEP_GUESS_ADMITTED,       /* ask; cep_guesses_end() must follow */

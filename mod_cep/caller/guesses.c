@@ -81,24 +81,33 @@ int cep_guesses_account(struct cep_guess_key *key, const struct cep_guess_table 
     return digest(key, table, text, length);
 }
 
-int cep_guesses_address(struct cep_guess_key *key, const struct cep_guess_table *table,
-                        const char *address)
+/* 4 or 16 octets; 0: all that have none, as over a Unix socket, are one. */
+static size_t read_address(unsigned char octets[16], const char *address)
 {
     static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
-    unsigned char octets[1 + 16] = "a";
-    size_t length = 8;
 
-    if (inet_pton(AF_INET, address, octets + 1) == 1) {
-        length = 4;
-    } else if (inet_pton(AF_INET6, address, octets + 1) == 1) {
-        if (!memcmp(octets + 1, mapped, sizeof(mapped))) {
-            memmove(octets + 1, octets + 13, 4);
-            length = 4;
-        }
-    } else {
-        length = 0; /* all that have none, as over a Unix socket, are one */
-    }
-    return digest(key, table, octets, 1 + length);
+    if (inet_pton(AF_INET, address, octets) == 1)
+        return 4;
+    if (inet_pton(AF_INET6, address, octets) != 1)
+        return 0;
+    if (memcmp(octets, mapped, sizeof(mapped)) != 0)
+        return 8;
+    memmove(octets, octets + sizeof(mapped), 4);
+    return 4;
+}
+
+int cep_guesses_address(struct cep_guess_key *key, const struct cep_guess_table *table,
+                        const char *address, apr_uint32_t limit, apr_interval_time_t window)
+{
+    unsigned char text[1 + sizeof(limit) + sizeof(window) + 16] = "a";
+    size_t length = 1;
+
+    memcpy(text + length, &limit, sizeof(limit));
+    length += sizeof(limit);
+    memcpy(text + length, &window, sizeof(window));
+    length += sizeof(window);
+    length += read_address(text + length, address);
+    return digest(key, table, text, length);
 }
 
 /* ---- slots ---- */

@@ -135,7 +135,8 @@ int cep_guesses_attempt(struct cep_guess_attempt *attempt, const struct cep_gues
     attempt->window = set ? conf->auth_window : CEP_DEFAULT_AUTH_WINDOW;
     return cep_guesses_account(&attempt->account, guesses->table, conf->policy ? conf->policy : "",
                                account) &&
-           cep_guesses_address(&attempt->address, guesses->table, r->useragent_ip);
+           cep_guesses_address(&attempt->address, guesses->table, r->useragent_ip, attempt->limit,
+                               attempt->window);
 }
 
 /*

@@ -36,13 +36,19 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct cep_guess_attempt by(const char *name, const char *address)
+static struct cep_guess_attempt under(apr_uint32_t limit, apr_interval_time_t window,
+                                      const char *name, const char *address)
 {
-    struct cep_guess_attempt attempt = {.limit = 3, .window = WINDOW};
+    struct cep_guess_attempt attempt = {.limit = limit, .window = window};
 
     assert_int_equal(cep_guesses_account(&attempt.account, table, "corp", name), 1);
-    assert_int_equal(cep_guesses_address(&attempt.address, table, address), 1);
+    assert_int_equal(cep_guesses_address(&attempt.address, table, address, limit, window), 1);
     return attempt;
+}
+
+static struct cep_guess_attempt by(const char *name, const char *address)
+{
+    return under(3, WINDOW, name, address);
 }
 
 static enum cep_guess_verdict begin(struct cep_guess_attempt *attempt, apr_time_t now)
@@ -86,6 +92,22 @@ static void the_limit_and_one_more(void **state)
     assert_int_equal(end(&alice, CEP_GUESS_WRONG, START), CEP_GUESS_LOCKS_ACCOUNT);
     assert_int_equal(begin(&alice, START), CEP_GUESS_ACCOUNT_LOCKED);
     assert_int_equal(begin(&other, START), CEP_GUESS_ADMITTED);
+}
+
+/* A failure where few are allowed in a long time is not all that a short time holds elsewhere. */
+static void an_address_has_a_count_for_each_rule(void **state)
+{
+    static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
+    struct cep_guess_attempt strict, loose = under(1000, apr_time_from_sec(1), "zoe", "192.0.2.1");
+
+    (void)state;
+    for (int i = 0; i < CEP_GUESSES_PER_ADDRESS; i++) {
+        strict = under(1, WINDOW, names[i], "192.0.2.1");
+        assert_int_equal(wrong_one(&strict, START), CEP_GUESS_ADMITTED);
+    }
+    strict = under(1, WINDOW, "k", "192.0.2.1");
+    assert_int_equal(begin(&strict, START), CEP_GUESS_ADDRESS_LOCKED);
+    assert_int_equal(begin(&loose, START), CEP_GUESS_ADMITTED);
 }
 
 /* The window begins with the last failure, and a refusal does not make it longer. */
@@ -429,6 +451,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_limit_and_one_more),
+        TEST(an_address_has_a_count_for_each_rule),
         TEST(the_window),
         TEST(a_right_password_forgets),
         TEST(who_is_under_way_counts),
