@@ -261,6 +261,27 @@ static void on_text(void *data, const xmlChar *text, int length)
     stop_when_refused(reader);
 }
 
+/*
+ * The push parser leaves line ends in sections as they came: XML 1.0 section 2.11. Once a piece was
+ * refused, the text is gone with the parser's input.
+ */
+static void on_section(void *data, const xmlChar *text, int length)
+{
+    const struct cep_reader *reader = data;
+    const xmlChar *end = text + length;
+
+    while (text < end && !reader->refused) {
+        const xmlChar *stop = memchr(text, '\r', (size_t)(end - text)), *next = end;
+
+        if (stop)
+            next = stop + (end - stop > 1 && stop[1] == '\n' ? 2 : 1);
+        on_text(data, text, (int)((stop ? stop : end) - text));
+        if (stop)
+            on_text(data, (const xmlChar *)"\n", 1);
+        text = next;
+    }
+}
+
 static void on_doctype(void *data, const xmlChar *name, const xmlChar *external,
                        const xmlChar *system)
 {
@@ -300,7 +321,7 @@ static const xmlSAXHandler handler = {
     .reference = on_reference,
     .characters = on_text,
     .ignorableWhitespace = on_text,
-    .cdataBlock = on_text,
+    .cdataBlock = on_section,
     .startElementNs = on_start,
     .endElementNs = on_end,
     .serror = on_error,

@@ -31,9 +31,9 @@ static void promise(int held, const char *what)
     }
 }
 
-static void check_well_formed(const char *text, const char *what)
+static void check_well_formed(const char *text, size_t length, const char *what)
 {
-    xmlDocPtr tree = xmlReadMemory(text, (int)strlen(text), NULL, "UTF-8",
+    xmlDocPtr tree = xmlReadMemory(text, (int)length, NULL, "UTF-8",
                                    XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
 
     promise(tree != NULL, what);
@@ -81,11 +81,14 @@ static void check_request(const struct cep_request *request, apr_pool_t *pool)
 
 static void check_fault(const struct cep_fault *fault, apr_pool_t *pool)
 {
+    const char *text;
+
     promise(fault->code != CEP_FAULT_NONE, "a refusal has a code");
     promise(fault->reason && *fault->reason, "a refusal has a reason");
     if (fault->relates_to)
         check_text(fault->relates_to, CEP_XCEP_MAX_MESSAGE_ID, "RelatesTo is short and trimmed");
-    check_well_formed(cep_xcep_render_fault(fault, pool), "a fault is well-formed");
+    text = cep_xcep_render_fault(fault, pool);
+    check_well_formed(text, strlen(text), "a fault is well-formed");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -104,6 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     apr_pool_create(&pool, global_pool);
     if (cep_xcep_parse(&request, &fault, (const char *)data, size, pool)) {
         promise(request != NULL, "success has a request");
+        check_well_formed((const char *)data, size, "what is taken is well-formed");
         check_request(request, pool);
     } else {
         promise(request == NULL, "a refusal has no request");

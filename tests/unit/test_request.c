@@ -842,6 +842,9 @@ static void username_tokens(void **state)
     token_is("<o:Password Type='" TYPE "PasswordText'> b&lt;<![CDATA[ ]]>\n</o:Password>"
              "<o:Username>\n a b\t</o:Username>",
              "a b", " b< \n");
+    token_is("<o:Username>a</o:Username><o:Password>\r\n1\r2&#13;<![CDATA[\r\n3\r4\n\r\r\n5\r]]>"
+             "</o:Password>",
+             "a", "\n1\n2\r\n3\n4\n\n\n5\n");
     token_is("<o:Username>a</o:Username><o:Password o:Type='" TYPE "PasswordText'>b</o:Password>"
              "<o:Nonce>x</o:Nonce><u:Created>never</u:Created><o:Nonce>y</o:Nonce>",
              "a", "b");
