@@ -132,7 +132,25 @@ static inline int cep_is_held(const apr_uint32_t *held, apr_uint32_t sid)
 void cep_token_hold(apr_uint32_t *held, const struct cep_token *token, const struct cep_sid *sids,
                     apr_uint32_t count);
 
-/* 1 when the list of count steps grants; every SID in it must have its bit in held. */
-int cep_steps_granted(const apr_uint32_t *steps, apr_uint32_t count, const apr_uint32_t *held);
+/* The step of a list that decides: the first whose SID, which must be in the table, is held. Or
+ * NULL. */
+static inline const apr_uint32_t *cep_steps_decider(const apr_uint32_t *steps, apr_uint32_t count,
+                                                    const apr_uint32_t *held)
+{
+    for (const apr_uint32_t *step = steps; step < steps + count; step++) {
+        if (cep_is_held(held, CEP_STEP_SID(*step)))
+            return step;
+    }
+    return NULL;
+}
+
+/* 1 when that one grants. */
+static inline int cep_steps_granted(const apr_uint32_t *steps, apr_uint32_t count,
+                                    const apr_uint32_t *held)
+{
+    const apr_uint32_t *step = cep_steps_decider(steps, count, held);
+
+    return step && !(*step & CEP_STEP_DENIES);
+}
 
 #endif

@@ -1,9 +1,9 @@
 /* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The access check for a control access right, on a descriptor and on a compiled list. The first
- * ACE, or step, that matches decides ([MS-ADTS] 5.1.3.3.4); that denials come first is the habit of
- * whoever writes a DACL, not a rule of the check.
+ * The access check for a control access right, on a descriptor. The first ACE that matches decides
+ * ([MS-ADTS] 5.1.3.3.4); that denials come first is the habit of whoever writes a DACL, not a rule
+ * of the check.
  */
 #include "cep_access.h"
 
@@ -30,15 +30,4 @@ int cep_access_granted(const void *sd, size_t length, enum cep_right right,
             verdict = effect;
     }
     return more == 0 && verdict == CEP_EFFECT_GRANT;
-}
-
-int cep_steps_granted(const apr_uint32_t *steps, apr_uint32_t count, const apr_uint32_t *held)
-{
-    apr_uint32_t i;
-
-    for (i = 0; i < count; i++) {
-        if (cep_is_held(held, CEP_STEP_SID(steps[i])))
-            return !(steps[i] & CEP_STEP_DENIES);
-    }
-    return 0;
 }

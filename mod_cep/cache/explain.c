@@ -1,8 +1,9 @@
 /* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The rules of select.c in words, one template after the other. They are told apart here because
- * an administrator mends one at a time: all that speaks against a template is said at once.
+ * The rules of choice.h in words, one template after the other. An administrator mends one at a
+ * time, so all that speaks against a template is said at once. Whether it is offered is not judged
+ * here but asked for.
  */
 
 #include "cep_explain.h"
@@ -12,27 +13,14 @@
 #include <apr_hash.h>
 #include <apr_strings.h>
 
-#include "image.h"
+#include "choice.h"
 
 /* What is the same for all templates of one explanation. */
 struct explainer {
-    const struct cep_snapshot *snapshot;
-    const struct cep_view *view; /* NULL: of no instance */
-    const unsigned char *shown;  /* NULL: all */
-    const apr_uint32_t *held;
-    apr_hash_t *notes; /* cn of a template -> what findings say about it */
+    struct cep_choice choice; /* of a client that takes all versions */
+    apr_hash_t *notes;        /* cn of a template -> what findings say about it */
     apr_pool_t *pool;
 };
-
-static const apr_uint32_t *hold(const struct cep_snapshot *snapshot, const struct cep_token *token,
-                                apr_pool_t *pool)
-{
-    apr_uint32_t count = snapshot->header->sids.count;
-    apr_uint32_t *held = apr_pcalloc(pool, (CEP_HELD_WORDS(count) + 1) * sizeof(*held));
-
-    cep_token_hold(held, token, snapshot->sids, count);
-    return held;
-}
 
 static const char *add(const struct explainer *e, const char *text, const char *more)
 {
@@ -52,43 +40,41 @@ static const char *sentence_of(const struct explainer *e, const struct cep_findi
 static int decide(const struct explainer *e, struct cep_access_list list, const char *right,
                   const char **sentence)
 {
-    const apr_uint32_t *step = e->snapshot->steps + list.first, *end = step + list.count;
+    const struct cep_snapshot *snapshot = e->choice.snapshot;
+    const apr_uint32_t *step =
+        cep_steps_decider(snapshot->steps + list.first, list.count, e->choice.held);
     char sid[CEP_SID_TEXT_MAX];
 
-    while (step < end && !cep_is_held(e->held, CEP_STEP_SID(*step)))
-        step++;
-    if (step == end) {
+    if (!step) {
         *sentence =
             list.count == 0
                 ? apr_psprintf(e->pool, "%s is granted to nobody.", right)
                 : apr_psprintf(e->pool, "%s is granted to none of the caller's SIDs.", right);
         return 0;
     }
-    cep_sid_format(&e->snapshot->sids[CEP_STEP_SID(*step)], sid);
+    cep_sid_format(&snapshot->sids[CEP_STEP_SID(*step)], sid);
     *sentence = apr_psprintf(e->pool, "%s is %s %s.", right,
                              *step & CEP_STEP_DENIES ? "denied to" : "granted to", sid);
     return !(*step & CEP_STEP_DENIES);
 }
 
-static int is_for_renewal(const struct explainer *e)
-{
-    return e->view && e->view->key_based_renewal;
-}
-
 /* Which CAs publish it, and which of them do not let the caller enroll. */
-static const char *name_publishers(const struct explainer *e, struct image_ref refs)
+static const char *name_publishers(const struct explainer *e, const struct image_template *t)
 {
-    const uint32_t *numbers = image_at(e->snapshot, refs);
+    const struct cep_snapshot *snapshot = e->choice.snapshot;
+    struct image_ref refs = cep_choice_publishers(&e->choice, t);
+    const uint32_t *numbers = image_at(snapshot, refs);
     const char *names = NULL, *ignored;
 
     if (refs.count == 0)
         return "No CA that can be offered publishes it.";
     for (uint32_t i = 0; i < refs.count; i++) {
-        const struct image_ca *ca = &e->snapshot->cas[numbers[i]];
+        const struct image_ca *ca = &snapshot->cas[numbers[i]];
 
         names = apr_pstrcat(e->pool, names ? names : "", names ? ", " : "",
-                            (const char *)image_at(e->snapshot, ca->cn),
-                            is_for_renewal(e) || decide(e, ca->enroll, "Enroll", &ignored)
+                            (const char *)image_at(snapshot, ca->cn),
+                            e->choice.view->key_based_renewal ||
+                                    decide(e, ca->enroll, "Enroll", &ignored)
                                 ? ""
                                 : " (which does not let the caller enroll)",
                             NULL);
@@ -96,95 +82,87 @@ static const char *name_publishers(const struct explainer *e, struct image_ref r
     return apr_pstrcat(e->pool, "Published by ", names, ".", NULL);
 }
 
+static unsigned client_version(const struct image_template *t)
+{
+    return (t->private_key_flags & CEP_CLIENT_VERSION) >> CEP_CLIENT_VERSION_SHIFT;
+}
+
+static unsigned server_version(const struct image_template *t)
+{
+    return (t->private_key_flags & CEP_SERVER_VERSION) >> CEP_SERVER_VERSION_SHIFT;
+}
+
 /* One of the two versions that a client tells; nothing when all clients tell enough. */
 static const char *name_version(const struct explainer *e, const char *what, unsigned needed)
 {
-    int lenient = e->view && e->view->lenient;
-
     if (needed == 0)
         return "";
     return apr_psprintf(e->pool, "Only for requests with %s %u or more, 0%s.", what, needed,
-                        lenient || needed <= 3 ? " or nil" : "");
+                        e->choice.view->lenient || needed <= CEP_VERSION_NOT_TOLD ? " or nil" : "");
 }
 
 /* [MS-XCEP] 3.1.4.1.3.22: what clients must ask with. */
-static const char *name_versions(const struct explainer *e, uint32_t private_key_flags)
+static const char *name_versions(const struct explainer *e, const struct image_template *t)
 {
-    unsigned client = private_key_flags >> 24 & 0xf, server = private_key_flags >> 16 & 0xf;
+    unsigned client = client_version(t);
 
-    return add(e, name_version(e, "clientVersion", client > 3 ? client : 0),
-               name_version(e, "serverVersion", server));
+    return add(e, name_version(e, "clientVersion", client > CEP_VERSION_NOT_TOLD ? client : 0),
+               name_version(e, "serverVersion", server_version(t)));
 }
 
 /* By the caller's rights, as everywhere but for key-based renewal. */
-static void explain_rights(const struct explainer *e, const struct image_template *t,
-                           struct cep_explanation *explanation)
+static const char *explain_rights(const struct explainer *e, const struct image_template *t)
 {
-    const char *enroll, *autoenroll;
+    const char *enroll, *autoenroll, *text;
     int may_enroll = decide(e, t->enroll, "Enroll", &enroll);
     int may_autoenroll = decide(e, t->autoenroll, "AutoEnroll", &autoenroll);
-    int narrow = e->view && e->view->autoenroll_only;
 
-    explanation->offered = may_enroll && (may_autoenroll || !narrow) && t->ca_refs.count > 0;
-    explanation->autoenroll = may_autoenroll;
-    explanation->text = add(e, enroll, autoenroll);
-    if (narrow && may_enroll && !may_autoenroll)
-        explanation->text =
-            add(e, explanation->text, "CEPTemplateRights asks for AutoEnroll, too.");
-    explanation->text = add(e, explanation->text, name_publishers(e, t->ca_refs));
+    text = add(e, enroll, autoenroll);
+    if (e->choice.view->autoenroll_only && may_enroll && !may_autoenroll)
+        text = add(e, text, "CEPTemplateRights asks for AutoEnroll, too.");
+    return add(e, text, name_publishers(e, t));
 }
 
 /* [MS-WCCE] 3.2.2.6.2.1.4.5.6: the old key is all that is asked for. */
-static void explain_renewal(const struct explainer *e, const struct image_template *t,
-                            struct cep_explanation *explanation)
+static const char *explain_renewal(const struct explainer *e, const struct image_template *t)
 {
-    explanation->offered = explanation->autoenroll = t->renewal_ca_refs.count > 0;
     if (!(t->enrollment_flags & CEP_ENROLLMENT_KEY_BASED_RENEWAL))
-        explanation->text = "It does not allow key based renewal (enrollment flag 0x10000).";
-    else if (t->renewal_ca_refs.count == 0)
-        explanation->text = "No CA that publishes it has an enrollment URI for renewal by the old "
-                            "key.";
-    else
-        explanation->text =
-            add(e, "The old key is enough to renew it.", name_publishers(e, t->renewal_ca_refs));
+        return "It does not allow key based renewal (enrollment flag 0x10000).";
+    if (cep_choice_publishers(&e->choice, t).count == 0)
+        return "No CA that publishes it has an enrollment URI for renewal by the old key.";
+    return add(e, "The old key is enough to renew it.", name_publishers(e, t));
 }
 
 /* What the instance takes away, whoever asks. */
-static void explain_view(const struct explainer *e, apr_uint32_t number,
-                         struct cep_explanation *explanation)
+static const char *explain_view(const struct explainer *e, apr_uint32_t number)
 {
-    uint32_t flags = e->snapshot->templates[number].private_key_flags;
-    unsigned client = flags >> 24 & 0xf, server = flags >> 16 & 0xf;
-    unsigned needed = client > server ? client : server;
+    const struct image_template *t = &e->choice.snapshot->templates[number];
+    unsigned client = client_version(t), server = server_version(t);
+    const char *text = cep_choice_shows(&e->choice, number) ? "" : "CEPTemplates does not show it.";
 
-    if (e->shown && !e->shown[number]) {
-        explanation->offered = 0;
-        explanation->text = add(e, explanation->text, "CEPTemplates does not show it.");
-    }
-    if (e->view && needed > e->view->max_version) {
-        explanation->offered = 0;
-        explanation->text =
-            add(e, explanation->text,
-                apr_psprintf(e->pool, "It needs version %u, and CEPMaxVersion is %u.", needed,
-                             (unsigned)e->view->max_version));
-    }
+    if (cep_choice_passes_versions(&e->choice, t))
+        return text;
+    return add(e, text,
+               apr_psprintf(e->pool, "It needs version %u, and CEPMaxVersion is %u.",
+                            client > server ? client : server,
+                            (unsigned)e->choice.view->max_version));
 }
 
 static void explain(const struct explainer *e, apr_uint32_t number,
                     struct cep_explanation *explanation)
 {
-    const struct image_template *t = &e->snapshot->templates[number];
+    const struct image_template *t = &e->choice.snapshot->templates[number];
+    unsigned char choice = cep_choice_of(&e->choice, number);
     const char *note;
 
-    explanation->name = image_at(e->snapshot, t->cn);
-    explanation->oid = image_at(e->snapshot, t->oid);
-    if (is_for_renewal(e))
-        explain_renewal(e, t, explanation);
-    else
-        explain_rights(e, t, explanation);
-    explain_view(e, number, explanation);
-    explanation->autoenroll &= explanation->offered;
-    explanation->text = add(e, explanation->text, name_versions(e, t->private_key_flags));
+    explanation->name = image_at(e->choice.snapshot, t->cn);
+    explanation->oid = image_at(e->choice.snapshot, t->oid);
+    explanation->offered = choice != 0;
+    explanation->autoenroll = (choice & CEP_PERMITTED) != 0;
+    explanation->text =
+        e->choice.view->key_based_renewal ? explain_renewal(e, t) : explain_rights(e, t);
+    explanation->text = add(e, explanation->text, explain_view(e, number));
+    explanation->text = add(e, explanation->text, name_versions(e, t));
     note = apr_hash_get(e->notes, explanation->name, APR_HASH_KEY_STRING);
     if (note)
         explanation->text = add(e, explanation->text, note);
@@ -195,8 +173,8 @@ static apr_hash_t *gather_notes(const struct explainer *e)
 {
     apr_hash_t *notes = apr_hash_make(e->pool);
 
-    for (int i = 0; i < cep_snapshot_finding_count(e->snapshot); i++) {
-        struct cep_finding finding = cep_snapshot_finding(e->snapshot, i);
+    for (int i = 0; i < cep_snapshot_finding_count(e->choice.snapshot); i++) {
+        struct cep_finding finding = cep_snapshot_finding(e->choice.snapshot, i);
         const char *note, *before;
 
         if (finding.kind != CEP_OBJECT_TEMPLATE || finding.left_out)
@@ -209,21 +187,11 @@ static apr_hash_t *gather_notes(const struct explainer *e)
     return notes;
 }
 
-apr_array_header_t *cep_explain(const struct cep_snapshot *snapshot, const struct cep_token *token,
-                                const struct cep_view *view, apr_pool_t *pool)
+/* Findings about templates that are in no answer. */
+static void explain_left_out(const struct explainer *e, apr_array_header_t *all)
 {
-    struct explainer e = {.snapshot = snapshot, .view = view, .pool = pool};
-    apr_uint32_t count = snapshot->header->templates.count;
-    apr_array_header_t *all = apr_array_make(pool, (int)count + 8, sizeof(struct cep_explanation));
-
-    e.held = hold(snapshot, token, pool);
-    e.notes = gather_notes(&e);
-    if (view && view->templates)
-        e.shown = cep_view_shown(snapshot, view);
-    for (apr_uint32_t i = 0; i < count; i++)
-        explain(&e, i, apr_array_push(all));
-    for (int i = 0; i < cep_snapshot_finding_count(snapshot); i++) {
-        struct cep_finding finding = cep_snapshot_finding(snapshot, i);
+    for (int i = 0; i < cep_snapshot_finding_count(e->choice.snapshot); i++) {
+        struct cep_finding finding = cep_snapshot_finding(e->choice.snapshot, i);
         struct cep_explanation *explanation;
 
         if (finding.kind != CEP_OBJECT_TEMPLATE || !finding.left_out)
@@ -233,8 +201,26 @@ apr_array_header_t *cep_explain(const struct cep_snapshot *snapshot, const struc
         explanation->name = finding.name;
         explanation->oid = "";
         explanation->text =
-            apr_pstrcat(pool, "Left out for everybody. ", sentence_of(&e, &finding), NULL);
+            apr_pstrcat(e->pool, "Left out for everybody. ", sentence_of(e, &finding), NULL);
     }
+}
+
+apr_array_header_t *cep_explain(const struct cep_snapshot *snapshot, const struct cep_token *token,
+                                const struct cep_view *view, apr_pool_t *pool)
+{
+    /* 0: all that the server has. */
+    static const struct cep_request all_versions = {
+        .has_filter = 1, .has_client_version = 1, .has_server_version = 1};
+    static const struct cep_view everything = {.max_version = CEP_MAX_VERSION_LIMIT};
+    apr_uint32_t count = snapshot->header->templates.count;
+    apr_array_header_t *all = apr_array_make(pool, (int)count + 8, sizeof(struct cep_explanation));
+    struct explainer e = {.pool = pool};
+
+    cep_choice_init(&e.choice, snapshot, token, &all_versions, view ? view : &everything, pool);
+    e.notes = gather_notes(&e);
+    for (apr_uint32_t i = 0; i < count; i++)
+        explain(&e, i, apr_array_push(all));
+    explain_left_out(&e, all);
     return all;
 }
 

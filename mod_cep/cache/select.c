@@ -4,26 +4,7 @@
 
 #include <string.h>
 
-#include "image.h"
-
-/* What decides, worked out once for all templates. */
-struct choice {
-    const struct cep_snapshot *snapshot;
-    const struct cep_request *request;
-    const struct cep_view *view;
-    const unsigned char *shown; /* NULL: all */
-    const apr_uint32_t *held;
-    uint32_t client_limit, server_limit; /* in the places of the private key flags */
-};
-
-/* Bits of msPKI-Private-Key-Flag, [MS-CRTD] 2.27: the versions that a template needs. */
-#define CLIENT_VERSION       0x0f000000u
-#define CLIENT_VERSION_SHIFT 24
-#define SERVER_VERSION       0x000f0000u
-#define SERVER_VERSION_SHIFT 16
-
-/* What the specification takes for the version of a client, or of a CA, that is not told. */
-#define VERSION_NOT_TOLD 3u
+#include "choice.h"
 
 /*
  * One limit as [MS-XCEP] 3.1.4.1.3.22 (v18) has it: the server's maximum for 0 and for anything
@@ -37,25 +18,19 @@ static uint32_t version_limit(int has, apr_int32_t version, uint32_t not_told, u
 }
 
 /* Likewise for both; without a filter only the client's version is 3. */
-static void set_version_limits(struct choice *choice)
+static void set_version_limits(struct cep_choice *choice)
 {
     const struct cep_request *request = choice->request;
     const uint32_t maximum = choice->view->max_version;
-    uint32_t client = choice->view->lenient ? 0 : VERSION_NOT_TOLD;
-    uint32_t server = choice->view->lenient || !request->has_filter ? 0 : VERSION_NOT_TOLD;
+    uint32_t client = choice->view->lenient ? 0 : CEP_VERSION_NOT_TOLD;
+    uint32_t server = choice->view->lenient || !request->has_filter ? 0 : CEP_VERSION_NOT_TOLD;
 
     client = version_limit(request->has_filter && request->has_client_version,
                            request->client_version, client, maximum);
     server = version_limit(request->has_filter && request->has_server_version,
                            request->server_version, server, maximum);
-    choice->client_limit = client << CLIENT_VERSION_SHIFT;
-    choice->server_limit = server << SERVER_VERSION_SHIFT;
-}
-
-static int passes_versions(const struct choice *choice, uint32_t private_key_flags)
-{
-    return (private_key_flags & CLIENT_VERSION) <= choice->client_limit &&
-           (private_key_flags & SERVER_VERSION) <= choice->server_limit;
+    choice->client_limit = client << CEP_CLIENT_VERSION_SHIFT;
+    choice->server_limit = server << CEP_SERVER_VERSION_SHIFT;
 }
 
 static int passes_oids(const char *oid, const struct cep_request *request)
@@ -80,7 +55,7 @@ static apr_uint32_t *hold(const struct cep_snapshot *snapshot, const struct cep_
     return held;
 }
 
-static int grants(const struct choice *choice, struct cep_access_list list)
+static int grants(const struct cep_choice *choice, struct cep_access_list list)
 {
     return cep_steps_granted(choice->snapshot->steps + list.first, list.count, choice->held);
 }
@@ -90,7 +65,7 @@ static int grants(const struct choice *choice, struct cep_access_list list)
  * renewal the old key is all that is asked ([MS-WCCE] 3.2.2.6.2.1.4.5.6): the caller need not have
  * an account.
  */
-static unsigned char rights_to(const struct choice *choice, const struct image_template *t)
+static unsigned char rights_to(const struct cep_choice *choice, const struct image_template *t)
 {
     if (choice->view->key_based_renewal)
         return CEP_SELECTED | CEP_PERMITTED;
@@ -101,21 +76,33 @@ static unsigned char rights_to(const struct choice *choice, const struct image_t
     return choice->view->autoenroll_only ? 0 : CEP_SELECTED;
 }
 
-static struct image_ref publishers(const struct choice *choice, const struct image_template *t)
-{
-    return choice->view->key_based_renewal ? t->renewal_ca_refs : t->ca_refs;
-}
-
 /* Published by a listed CA, shown, wanted, and within the caller's rights. */
-static unsigned char choose(const struct choice *choice, uint32_t number)
+static unsigned char choose(const struct cep_choice *choice, uint32_t number)
 {
     const struct image_template *t = &choice->snapshot->templates[number];
 
-    if (publishers(choice, t).count == 0 || (choice->shown && !choice->shown[number]) ||
-        !passes_versions(choice, t->private_key_flags) ||
+    if (cep_choice_publishers(choice, t).count == 0 || !cep_choice_shows(choice, number) ||
+        !cep_choice_passes_versions(choice, t) ||
         !passes_oids(image_at(choice->snapshot, t->oid), choice->request))
         return 0;
     return rights_to(choice, t);
+}
+
+unsigned char cep_choice_of(const struct cep_choice *choice, uint32_t number)
+{
+    return choose(choice, number);
+}
+
+void cep_choice_init(struct cep_choice *choice, const struct cep_snapshot *snapshot,
+                     const struct cep_token *token, const struct cep_request *request,
+                     const struct cep_view *view, apr_pool_t *pool)
+{
+    choice->snapshot = snapshot;
+    choice->request = request;
+    choice->view = view;
+    choice->held = hold(snapshot, token, pool);
+    choice->shown = view->templates ? cep_view_shown(snapshot, view) : NULL;
+    set_version_limits(choice);
 }
 
 /* Mark what the refs name; returns how many were not marked before. */
@@ -136,11 +123,9 @@ void cep_snapshot_select(struct cep_selection *selection, const struct cep_snaps
                          const struct cep_view *view, apr_pool_t *pool)
 {
     const struct image_header *header = snapshot->header;
-    struct choice choice = {.snapshot = snapshot, .request = request, .view = view};
+    struct cep_choice choice;
 
-    choice.held = hold(snapshot, token, pool);
-    choice.shown = view->templates ? cep_view_shown(snapshot, view) : NULL;
-    set_version_limits(&choice);
+    cep_choice_init(&choice, snapshot, token, request, view, pool);
     memset(selection, 0, sizeof(*selection));
     selection->renewal = view->key_based_renewal;
     selection->policies = apr_pcalloc(pool, header->templates.count + 1);
@@ -154,7 +139,7 @@ void cep_snapshot_select(struct cep_selection *selection, const struct cep_snaps
         if (!selection->policies[i])
             continue;
         selection->policy_count++;
-        selection->ca_count += mark(selection->cas, snapshot, publishers(&choice, t));
+        selection->ca_count += mark(selection->cas, snapshot, cep_choice_publishers(&choice, t));
         selection->oid_count += mark(selection->oids, snapshot, t->oid_refs);
     }
     for (uint32_t i = 0; i < header->cas.count; i++) {
