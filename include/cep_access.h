@@ -132,8 +132,7 @@ static inline int cep_is_held(const apr_uint32_t *held, apr_uint32_t sid)
 void cep_token_hold(apr_uint32_t *held, const struct cep_token *token, const struct cep_sid *sids,
                     apr_uint32_t count);
 
-/* The step of a list that decides: the first whose SID, which must be in the table, is held. Or
- * NULL. */
+/* The step that decides: the first of the list whose SID is held. NULL: none does. */
 static inline const apr_uint32_t *cep_steps_decider(const apr_uint32_t *steps, apr_uint32_t count,
                                                     const apr_uint32_t *held)
 {
