@@ -367,6 +367,12 @@ int cep_send_body(request_rec *r, const struct cep_value *body);
 int cep_send_fault(request_rec *r, const struct cep_fault *fault, int retry_after_seconds);
 
 /* instance.c: what a location says of itself, and what it shows */
+
+/* 1 when the handler is ours; before the type_checker hook has set r->handler, when it will be. */
+int cep_is_instance(request_rec *r);
+/* The latter, whatever r->handler is by now: SetHandler is asked as core_override_type() does. */
+int cep_will_be_instance(request_rec *r);
+
 void cep_instance_view(struct cep_view *view, const struct cep_dir_config *conf);
 
 /* For one answer; 0 when there is no policyID. language: preferredLanguage, or NULL. */
@@ -406,7 +412,6 @@ int cep_handler(request_rec *r);
 
 /* errors.c: faults in place of the documents that httpd writes for its own errors */
 #define CEP_ERROR_FILTER_NAME "CEP_ERROR"
-int cep_is_instance(request_rec *r); /* also before r->handler is set */
 void cep_errors_insert(request_rec *r);
 apr_status_t cep_errors_filter(ap_filter_t *f, apr_bucket_brigade *bb);
 

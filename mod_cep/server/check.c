@@ -139,7 +139,7 @@ static const char *check_directive(const struct cep_server_config *conf, const a
     if (cep_conf_is(node, "CEPPolicy") && !cep_find_source(conf, argument))
         return apr_psprintf(pool, "CEPPolicy %s at %s:%d: there is no <CEPDirectory %s>", argument,
                             node->filename, node->line_num, argument);
-    if (cep_conf_is(node, "SetHandler") && !strcmp(argument, CEP_HANDLER_NAME) &&
+    if (cep_conf_sets_handler(node, CEP_HANDLER_NAME, pool) &&
         !stands_in(host, "CEPPolicy", NULL) && !stands_in(NULL, "CEPPolicy", NULL))
         return apr_psprintf(pool,
                             "SetHandler cep at %s:%d needs CEPPolicy with the name of a "

@@ -54,6 +54,12 @@ const char *cep_conf_argument(const ap_directive_t *node, apr_pool_t *pool)
     return ap_getword_conf(pool, &rest);
 }
 
+int cep_conf_sets_handler(const ap_directive_t *node, const char *handler, apr_pool_t *pool)
+{
+    return cep_conf_is(node, "SetHandler") &&
+           !ap_cstr_casecmp(cep_conf_argument(node, pool), handler);
+}
+
 int cep_conf_has_argument(const ap_directive_t *node, const char *argument, apr_pool_t *pool)
 {
     const char *rest = arguments(node, pool), *word;

@@ -21,6 +21,9 @@ int cep_conf_is(const ap_directive_t *node, const char *name);
 /* The first argument in pool, without quotes; "" when there is none. */
 const char *cep_conf_argument(const ap_directive_t *node, apr_pool_t *pool);
 
+/* 1 when node is SetHandler with that handler; core makes lower case of it. */
+int cep_conf_sets_handler(const ap_directive_t *node, const char *handler, apr_pool_t *pool);
+
 /* 1 when it is among the arguments, without regard to case. */
 int cep_conf_has_argument(const ap_directive_t *node, const char *argument, apr_pool_t *pool);
 

@@ -8,7 +8,6 @@
 
 #include "cep_server.h"
 
-#include "ap_expr.h"
 #include "http_core.h"
 #include "http_protocol.h"
 #include "http_request.h"
@@ -57,20 +56,6 @@ static const struct meaning *meaning_of(int status)
             return &meanings[i];
     }
     return ap_is_HTTP_SERVER_ERROR(status) ? &receiver : &sender;
-}
-
-/*
- * Whether the handler would be ours. r->handler is set only in the type_checker hook, behind
- * authentication; before that SetHandler itself is asked, as core_override_type() does.
- */
-int cep_is_instance(request_rec *r)
-{
-    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
-    const char *handler = r->handler, *error = NULL;
-
-    if (!handler && core->expr_handler)
-        handler = ap_expr_str_exec(r, core->expr_handler, &error);
-    return handler && !error && !strcmp(handler, CEP_HANDLER_NAME);
 }
 
 /* ErrorDocument with a text. One with a URL has been tried before, or has made this a redirect. */

@@ -1,8 +1,32 @@
 /* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
 
-/* What an instance shows and what it says of itself, from its location's directives. */
+/* What an instance is, what it shows and what it says of itself, from its location's directives. */
 
 #include "cep_server.h"
+
+#include "ap_expr.h"
+#include "http_core.h"
+
+static int is_ours(const char *handler)
+{
+    /* core makes lower case of what SetHandler says. */
+    return handler && !ap_cstr_casecmp(handler, CEP_HANDLER_NAME);
+}
+
+int cep_will_be_instance(request_rec *r)
+{
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+    const char *error = NULL, *handler = core->handler;
+
+    if (core->expr_handler)
+        handler = ap_expr_str_exec(r, core->expr_handler, &error);
+    return !error && is_ours(handler);
+}
+
+int cep_is_instance(request_rec *r)
+{
+    return r->handler ? is_ours(r->handler) : cep_will_be_instance(r);
+}
 
 void cep_instance_view(struct cep_view *view, const struct cep_dir_config *conf)
 {

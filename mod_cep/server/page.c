@@ -136,7 +136,7 @@ int cep_page_fixup(request_rec *r)
 {
     if (!apr_table_get(r->notes, NOTE_OPEN))
         return DECLINED;
-    if (r->handler && !strcmp(r->handler, CEP_HANDLER_NAME))
+    if (r->handler && cep_is_instance(r))
         return DECLINED;
     ap_log_rerror(
         APLOG_MARK, APLOG_ERR, 0, r,

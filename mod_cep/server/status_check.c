@@ -38,8 +38,7 @@ void cep_status_warnings(server_rec *s, int level, apr_pool_t *pool)
     for (const ap_directive_t *node = ap_conftree; node; node = cep_conf_next(node, NULL, 1)) {
         struct cep_place place;
 
-        if (!cep_conf_is(node, "SetHandler") ||
-            strcmp(cep_conf_argument(node, pool), CEP_STATUS_HANDLER_NAME))
+        if (!cep_conf_sets_handler(node, CEP_STATUS_HANDLER_NAME, pool))
             continue;
         cep_place_init(&place, node, pool);
         if (!is_guarded(&place))

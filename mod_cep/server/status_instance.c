@@ -96,8 +96,7 @@ apr_array_header_t *cep_status_instances(request_rec *r)
     for (const ap_directive_t *node = ap_conftree; node; node = cep_conf_next(node, NULL, 1)) {
         struct cep_place place;
 
-        if (!cep_conf_is(node, "SetHandler") ||
-            strcmp(cep_conf_argument(node, r->pool), CEP_HANDLER_NAME))
+        if (!cep_conf_sets_handler(node, CEP_HANDLER_NAME, r->pool))
             continue;
         cep_place_init(&place, node, r->pool);
         if (!place.path)

@@ -4,29 +4,10 @@
 
 #include "cep_server.h"
 
-#include "ap_expr.h"
-#include "http_core.h"
 #include "http_request.h"
 
 /* In r->notes: no files were looked for. */
 #define NOTE "cep-no-storage"
-
-/* SetHandler as it is known before core applies it, or NULL. */
-static const char *coming_handler(request_rec *r)
-{
-    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
-    const char *error = NULL, *handler;
-
-    if (!core->expr_handler)
-        return core->handler;
-    handler = ap_expr_str_exec(r, core->expr_handler, &error);
-    return error ? NULL : handler;
-}
-
-static int is_ours(const char *handler)
-{
-    return handler && !ap_cstr_casecmp(handler, CEP_HANDLER_NAME);
-}
 
 /*
  * core would look for a file, and for .htaccess in every directory on the way: a fifth of the
@@ -48,7 +29,7 @@ int cep_map_to_storage(request_rec *r)
         return DECLINED;
     }
     conf = ap_get_module_config(r->per_dir_config, &cep_module);
-    ours = conf->policy && is_ours(coming_handler(r));
+    ours = conf->policy && cep_will_be_instance(r);
     r->per_dir_config = r->server->lookup_defaults;
     if (!ours)
         return DECLINED;
@@ -70,7 +51,7 @@ static int is_redirected(const request_rec *r)
  */
 int cep_check_storage(request_rec *r)
 {
-    if (!apr_table_get(r->notes, NOTE) || is_ours(r->handler) || is_redirected(r))
+    if (!apr_table_get(r->notes, NOTE) || (r->handler && cep_is_instance(r)) || is_redirected(r))
         return OK;
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                   "CEP0663: SetHandler was cep when the request began and is %s now; refused. Say "

@@ -53,7 +53,7 @@ static const char *view_at(const struct cep_place *place)
 /* Only what is certain: of sections whose path is known it is known which others cover them. */
 static int is_instance(struct cep_place *place, const ap_directive_t *node, apr_pool_t *pool)
 {
-    if (!cep_conf_is(node, "SetHandler") || strcmp(cep_conf_argument(node, pool), CEP_HANDLER_NAME))
+    if (!cep_conf_sets_handler(node, CEP_HANDLER_NAME, pool))
         return 0;
     cep_place_init(place, node, pool);
     return place->path != NULL && cep_place_find(place, "CEPPolicyID") != NULL;

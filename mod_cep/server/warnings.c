@@ -319,8 +319,7 @@ static struct check *gather(server_rec *s, apr_pool_t *pool)
     for (const ap_directive_t *node = ap_conftree; node; node = cep_conf_next(node, NULL, 1)) {
         if (cep_conf_is(node, "<VirtualHost"))
             APR_ARRAY_PUSH(c->hosts, const ap_directive_t *) = node;
-        if (cep_conf_is(node, "SetHandler") &&
-            !strcmp(cep_conf_argument(node, pool), CEP_HANDLER_NAME))
+        if (cep_conf_sets_handler(node, CEP_HANDLER_NAME, pool))
             cep_place_init(apr_array_push(c->places), node, pool);
     }
     return c;

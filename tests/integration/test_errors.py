@@ -29,6 +29,7 @@ STATUSES = {
 ONLY_BOB, NOBODY_ASKED, SLOW, SMALL = "/only-bob", "/nobody-asked", "/slow", "/small"
 TEXT, PAGE, BROKEN_PAGE, DEFAULT = "/text", "/page", "/broken-page", "/default"
 BY_EXPRESSION, REDIRECTED, TOKEN = "/by-expression", "/redirected", "/token"
+IN_CAPITALS = "/in-capitals"
 
 BASIC = ("AuthType Basic", 'AuthName "CEP"', "AuthBasicProvider file",
          'AuthUserFile "${ROOT}/users"')
@@ -71,6 +72,7 @@ def start(server):
         instance(DEFAULT, "ErrorDocument 401 default"),
         location_section(BY_EXPRESSION).replace(
             "SetHandler cep", 'SetHandler "%{req:X-None}cep"'),
+        location_section(IN_CAPITALS).replace("SetHandler cep", "SetHandler CEP"),
         instance(REDIRECTED, "RewriteEngine On", "RewriteRule .* https://other.example/ [R=302,L]"),
         '<Location "/other">\nRequire all denied\n</Location>',
         "RequestReadTimeout body=1", *(
@@ -225,6 +227,12 @@ def test_default_again(server, leaks):
 def test_handler_by_expression(server, leaks):
     leaks.check_refused(soap.send(server, path=BY_EXPRESSION, user=None), 401, *DENIED)
     soap.check_answer(soap.send(server, path=BY_EXPRESSION))
+
+
+def test_handler_in_capitals(server, leaks):
+    """core makes lower case of it, after those have asked who refuse before."""
+    leaks.check_refused(soap.send(server, path=IN_CAPITALS, user=None), 401, *DENIED)
+    soap.check_answer(soap.send(server, path=IN_CAPITALS))
 
 
 def test_redirect_is_no_error(server, leaks):
