@@ -32,8 +32,4 @@ apr_array_header_t *cep_explain(const struct cep_snapshot *snapshot, const struc
 apr_array_header_t *cep_explain_unused(const struct cep_snapshot *snapshot,
                                        const struct cep_view *view, apr_pool_t *pool);
 
-/* How many there are, for a status page. */
-int cep_explain_ca_count(const struct cep_snapshot *snapshot);
-int cep_explain_oid_count(const struct cep_snapshot *snapshot);
-
 #endif

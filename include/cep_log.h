@@ -30,4 +30,7 @@ struct cep_log {
 void cep_log(const struct cep_log *log, enum cep_log_level level, apr_status_t rv,
              const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* Replace the control characters in text, which would break a line or forge one; returns text. */
+char *cep_one_line(char *text);
+
 #endif

@@ -38,6 +38,8 @@ const struct cep_snapshot *cep_snapshot_open(const void *image, apr_size_t lengt
 const unsigned char *cep_snapshot_digest(const struct cep_snapshot *snapshot);
 
 int cep_snapshot_template_count(const struct cep_snapshot *snapshot);
+int cep_snapshot_ca_count(const struct cep_snapshot *snapshot);
+int cep_snapshot_oid_count(const struct cep_snapshot *snapshot);
 
 /* The identity's forest_id: what policyID derives from. */
 const char *cep_snapshot_forest_id(const struct cep_snapshot *snapshot);

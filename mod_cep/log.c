@@ -5,13 +5,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* Names from a directory or a request must not forge or break log lines. */
-static void neutralize(char *text)
+char *cep_one_line(char *text)
 {
-    for (; *text; text++) {
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            *text = '?';
+    for (char *c = text; *c; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
     }
+    return text;
 }
 
 void cep_log(const struct cep_log *log, enum cep_log_level level, apr_status_t rv,
@@ -25,6 +25,5 @@ void cep_log(const struct cep_log *log, enum cep_log_level level, apr_status_t r
     va_start(args, format);
     vsnprintf(message, sizeof(message), format, args);
     va_end(args);
-    neutralize(message);
-    log->write(log->baton, level, rv, message);
+    log->write(log->baton, level, rv, cep_one_line(message));
 }

@@ -272,13 +272,3 @@ apr_array_header_t *cep_explain_unused(const struct cep_snapshot *snapshot,
     apr_pool_destroy(scratch);
     return unused;
 }
-
-int cep_explain_ca_count(const struct cep_snapshot *snapshot)
-{
-    return (int)snapshot->header->cas.count;
-}
-
-int cep_explain_oid_count(const struct cep_snapshot *snapshot)
-{
-    return (int)snapshot->header->oids.count;
-}

@@ -17,6 +17,7 @@
 
 #include <openssl/evp.h>
 
+#include <apr_escape.h>
 #include <apr_strings.h>
 
 #include "cep_digest.h"
@@ -30,12 +31,7 @@
 
 const char *cep_mark_hex(const unsigned char *octets, apr_size_t length, apr_pool_t *pool)
 {
-    char *text = apr_palloc(pool, 2 * length + 1);
-
-    text[0] = '\0';
-    for (apr_size_t i = 0; i < length; i++)
-        apr_snprintf(text + 2 * i, 3, "%02x", octets[i]);
-    return text;
+    return apr_pescape_hex(pool, octets, length, 0);
 }
 
 /* ---- digests ---- */

@@ -205,6 +205,16 @@ int cep_snapshot_template_count(const struct cep_snapshot *snapshot)
     return (int)snapshot->header->templates.count;
 }
 
+int cep_snapshot_ca_count(const struct cep_snapshot *snapshot)
+{
+    return (int)snapshot->header->cas.count;
+}
+
+int cep_snapshot_oid_count(const struct cep_snapshot *snapshot)
+{
+    return (int)snapshot->header->oids.count;
+}
+
 const char *cep_snapshot_forest_id(const struct cep_snapshot *snapshot)
 {
     return image_at(snapshot, snapshot->header->forest_id);

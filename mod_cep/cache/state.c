@@ -66,17 +66,6 @@ static const char *digest(const char *text, apr_size_t length, apr_pool_t *pool)
 
 /* ---- writing ---- */
 
-static const char *one_line(const char *text, apr_pool_t *pool)
-{
-    char *copy = apr_pstrndup(pool, text, MOST_TEXT);
-
-    for (char *c = copy; *c; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
-    }
-    return copy;
-}
-
 /* The value of field i as text, or NULL when there is nothing to say. */
 static const char *show(const struct cep_saved_state *record, size_t i, apr_pool_t *pool)
 {
@@ -95,7 +84,7 @@ static const char *show(const struct cep_saved_state *record, size_t i, apr_pool
     case TEXT: break;
     }
     memcpy(&text, member, sizeof(text));
-    return text ? one_line(text, pool) : NULL;
+    return text ? cep_one_line(apr_pstrndup(pool, text, MOST_TEXT)) : NULL;
 }
 
 apr_status_t cep_state_save(const struct cep_saved_state *record, const struct cep_store *store,

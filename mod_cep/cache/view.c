@@ -27,10 +27,8 @@ const char *cep_view_add(apr_array_header_t *templates, const char *text)
         return "names nothing";
     if (value.len > CEP_VIEW_MAX_PATTERN)
         return "is longer than the name of any template";
-    for (apr_size_t i = 0; i < value.len; i++) {
-        if (value.data[i] < 0x20 || value.data[i] == 0x7f)
-            return "holds control characters";
-    }
+    if (cep_has_control_character(value.data, value.len))
+        return "holds control characters";
     if (!cep_value_is_text(&value))
         return "is not written in UTF-8";
     pattern = cep_text_fold(templates->pool, pattern);

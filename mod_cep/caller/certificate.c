@@ -84,15 +84,12 @@ static const char *plain_text(const ASN1_STRING *string, int limit, apr_pool_t *
 {
     struct cep_value value = {ASN1_STRING_get0_data(string), 0};
     const char *text;
-    apr_size_t i;
 
     if (ASN1_STRING_length(string) < 1 || ASN1_STRING_length(string) > limit)
         return NULL;
     value.len = (apr_size_t)ASN1_STRING_length(string);
-    for (i = 0; i < value.len; i++) {
-        if (value.data[i] < 0x20 || value.data[i] == 0x7f)
-            return NULL;
-    }
+    if (cep_has_control_character(value.data, value.len))
+        return NULL;
     text = apr_pstrmemdup(pool, (const char *)value.data, value.len);
     value.data = (const unsigned char *)text;
     return cep_value_is_text(&value) ? text : NULL;

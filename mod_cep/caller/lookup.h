@@ -92,7 +92,7 @@ const char *cep_x500_text(const struct X509_name_st *name, apr_pool_t *pool);
 /* The value as a number; 0 when there is none or it is no decimal number of 64 bits. */
 int cep_entry_integer(int64_t *value, const struct cep_entry *entry, const char *attribute);
 
-/* Append all SIDs of a binary attribute; *count, when not NULL, says how many there were. */
+/* Append all SIDs of a binary attribute. */
 apr_status_t cep_entry_sids(apr_array_header_t *sids, struct cep_lookup *lookup,
                             const struct cep_entry *entry, const char *attribute);
 

@@ -11,15 +11,6 @@
 #include <apr_cstr.h>
 #include <apr_strings.h>
 
-static int has_control_character(const char *text)
-{
-    for (; *text; text++) {
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            return 1;
-    }
-    return 0;
-}
-
 static int occurrences(const char *text, char c)
 {
     int count = 0;
@@ -45,7 +36,7 @@ static const char *check_whole(const char *user, apr_size_t length)
         return "the name is empty";
     if (length > CEP_CALLER_MAX_NAME)
         return "the name is too long";
-    if (has_control_character(user))
+    if (cep_has_control_character(user, length))
         return "the name holds a control character";
     if (!cep_value_is_text(&value))
         return "the name is not UTF-8";

@@ -77,23 +77,12 @@ static const char *quote(const char *text, apr_pool_t *pool)
     return quoted;
 }
 
-static int is_plain(const unsigned char *data, int length)
-{
-    struct cep_value value = {data, (apr_size_t)length};
-    int i;
-
-    for (i = 0; i < length; i++) {
-        if (data[i] < 0x20 || data[i] == 0x7f)
-            return 0;
-    }
-    return cep_value_is_text(&value);
-}
-
 /* TeletexString is left out: nobody agrees on its character set. */
 static const char *value_text(const ASN1_STRING *value, apr_pool_t *pool)
 {
     int type = ASN1_STRING_type(value), length;
     const char *text = NULL;
+    struct cep_value plain;
     unsigned char *utf8;
 
     if (type != V_ASN1_PRINTABLESTRING && type != V_ASN1_IA5STRING && type != V_ASN1_UTF8STRING &&
@@ -102,8 +91,10 @@ static const char *value_text(const ASN1_STRING *value, apr_pool_t *pool)
     length = ASN1_STRING_to_UTF8(&utf8, value);
     if (length < 0)
         return NULL;
-    if (is_plain(utf8, length))
-        text = apr_pstrmemdup(pool, (const char *)utf8, (apr_size_t)length);
+    plain.data = utf8;
+    plain.len = (apr_size_t)length;
+    if (!cep_has_control_character(utf8, plain.len) && cep_value_is_text(&plain))
+        text = apr_pstrmemdup(pool, (const char *)utf8, plain.len);
     OPENSSL_free(utf8);
     if (text && needs_quotes(text))
         return quote(text, pool);

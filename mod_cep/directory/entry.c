@@ -148,6 +148,17 @@ int cep_value_is_text(const struct cep_value *value)
     return 1;
 }
 
+int cep_has_control_character(const void *octets, apr_size_t length)
+{
+    const unsigned char *octet = octets, *end = octet + length;
+
+    for (; octet < end; octet++) {
+        if (*octet < 0x20 || *octet == 0x7f)
+            return 1;
+    }
+    return 0;
+}
+
 int cep_entry_has_class(const struct cep_entry *entry, const char *object_class)
 {
     const struct cep_attribute *classes = cep_entry_attribute(entry, "objectClass");

@@ -74,6 +74,16 @@ const char *cep_status_time(apr_pool_t *pool, apr_int64_t seconds)
                         t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec);
 }
 
+const char *cep_status_object(enum cep_object_kind kind)
+{
+    static const char *const names[] = {[CEP_OBJECT_TEMPLATE] = "template",
+                                        [CEP_OBJECT_CA] = "CA",
+                                        [CEP_OBJECT_OID] = "OID",
+                                        [CEP_OBJECT_DIRECTORY] = "directory"};
+
+    return names[kind];
+}
+
 static apr_int64_t seconds_of(apr_time_t time)
 {
     return time == 0 ? CEP_STATUS_UNKNOWN : apr_time_sec(time);
@@ -107,8 +117,8 @@ static void add_policy(struct cep_status *status, apr_time_t confirmed, apr_pool
     status->age = age > 0 ? age : 0;
     status->content = apr_pescape_hex(pool, cep_snapshot_digest(snapshot), CEP_DIGEST_LENGTH, 0);
     status->templates = cep_snapshot_template_count(snapshot);
-    status->cas = cep_explain_ca_count(snapshot);
-    status->oids = cep_explain_oid_count(snapshot);
+    status->cas = cep_snapshot_ca_count(snapshot);
+    status->oids = cep_snapshot_oid_count(snapshot);
     status->findings = cep_snapshot_finding_count(snapshot);
     status->left_out = 0;
     for (int i = 0; i < status->findings; i++) {

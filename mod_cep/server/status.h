@@ -43,6 +43,9 @@ apr_array_header_t *cep_status_gather(request_rec *r);
 /* 2026-01-31T12:00:00Z; "never" for CEP_STATUS_UNKNOWN. */
 const char *cep_status_time(apr_pool_t *pool, apr_int64_t seconds);
 
+/* What a finding is about: "template", "CA", ... */
+const char *cep_status_object(enum cep_object_kind kind);
+
 /* An instance: a location with SetHandler cep. */
 struct cep_status_instance {
     const char *url;       /* as clients have it */

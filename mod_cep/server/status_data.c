@@ -10,18 +10,6 @@
 
 /* ---- ?auto, as of mod_status ---- */
 
-/* One line is one value: what an error says may hold anything. */
-static const char *one_line(apr_pool_t *pool, const char *text)
-{
-    char *line = apr_pstrdup(pool, text);
-
-    for (char *c = line; *c; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
-    }
-    return line;
-}
-
 void cep_status_auto(request_rec *r, const apr_array_header_t *all,
                      const apr_array_header_t *instances)
 {
@@ -38,7 +26,7 @@ void cep_status_auto(request_rec *r, const apr_array_header_t *all,
                 text = apr_psprintf(r->pool, "%" APR_INT64_T_FMT, cep_status_number(status, field));
             if (text)
                 ap_rvputs(r, "CEP-", status->directory, "-", field->key, ": ",
-                          one_line(r->pool, text), "\n", NULL);
+                          cep_one_line(apr_pstrdup(r->pool, text)), "\n", NULL);
         }
     }
 }
@@ -78,14 +66,12 @@ static void put_member(request_rec *r, const char *name, const char *text, const
 
 static void put_findings(request_rec *r, const struct cep_status *status)
 {
-    static const char *const kinds[] = {"template", "CA", "OID", "directory"};
-
     ap_rputs("\"FindingList\":[", r);
     for (int i = 0; status->snapshot && i < status->findings; i++) {
         struct cep_finding finding = cep_snapshot_finding(status->snapshot, i);
 
         ap_rputs(i > 0 ? ",\n{" : "\n{", r);
-        put_member(r, "Object", kinds[finding.kind], ",");
+        put_member(r, "Object", cep_status_object(finding.kind), ",");
         put_member(r, "Name", finding.name, ",");
         put_member(r, "Code", finding.code, ",");
         ap_rvputs(r, "\"LeftOut\":", finding.left_out ? "true" : "false", ",", NULL);

@@ -61,13 +61,6 @@ static void write_fields(request_rec *r, const struct cep_status *status)
     ap_rputs("</table>\n", r);
 }
 
-static const char *name_kind(enum cep_object_kind kind)
-{
-    static const char *const names[] = {"template", "CA", "OID", "directory"};
-
-    return names[kind];
-}
-
 static void write_findings(request_rec *r, const struct cep_status *status)
 {
     if (!status->snapshot || status->findings == 0)
@@ -78,10 +71,10 @@ static void write_findings(request_rec *r, const struct cep_status *status)
     for (int i = 0; i < status->findings; i++) {
         struct cep_finding finding = cep_snapshot_finding(status->snapshot, i);
 
-        ap_rvputs(r, "<tr><td>", name_kind(finding.kind), "</td><td>", escape(r, finding.name),
-                  "</td><td>", finding.left_out ? "left out" : "", "</td><td>",
-                  escape(r, finding.code), "</td><td>", escape(r, finding.text), "</td></tr>\n",
-                  NULL);
+        ap_rvputs(r, "<tr><td>", cep_status_object(finding.kind), "</td><td>",
+                  escape(r, finding.name), "</td><td>", finding.left_out ? "left out" : "",
+                  "</td><td>", escape(r, finding.code), "</td><td>", escape(r, finding.text),
+                  "</td></tr>\n", NULL);
     }
     ap_rputs("</table>\n", r);
 }
