@@ -110,10 +110,7 @@ static const char *check_source(const struct cep_source *source, apr_pool_t *poo
     return wrong;
 }
 
-/*
- * 1 when `directive` stands in the virtual host, or (host NULL) outside of all virtual hosts; with
- * just these arguments, in any case, when they are not NULL.
- */
+/* 1 when `directive` stands in the virtual host, or (host NULL) outside of all virtual hosts. */
 static int stands_in(const ap_directive_t *host, const char *directive, const char *args)
 {
     const ap_directive_t *node = host ? host->first_child : ap_conftree;
@@ -126,28 +123,31 @@ static int stands_in(const ap_directive_t *host, const char *directive, const ch
 }
 
 /*
- * What one directive says about instances. httpd keeps SetHandler as an expression and merges
- * sections per request, so the tree of directives is asked, and only what can never work is a
- * fault: CEPPolicy may well stand in another section that covers the same location.
+ * 1 when `directive` stands where a request may meet both it and node, in whatever section; with
+ * just these arguments, in any case, when they are not NULL. httpd keeps SetHandler as an
+ * expression and merges sections per request, so the tree of directives is asked, and only what can
+ * never work is a fault: CEPPolicy may well stand in another section that covers the same location.
  */
-static const char *check_directive(const struct cep_server_config *conf, const ap_directive_t *node,
-                                   apr_pool_t *pool)
+static int may_meet(const ap_directive_t *node, const char *directive, const char *args)
 {
-    const char *rest = node->args, *argument = ap_getword_conf(pool, &rest);
-    const ap_directive_t *host = cep_conf_host(node);
+    return stands_in(cep_conf_host(node), directive, args) || stands_in(NULL, directive, args);
+}
+
+static const char *check_instance(const struct cep_server_config *conf, const ap_directive_t *node,
+                                  apr_pool_t *pool)
+{
+    const char *argument = cep_conf_argument(node, pool);
 
     if (cep_conf_is(node, "CEPPolicy") && !cep_find_source(conf, argument))
         return apr_psprintf(pool, "CEPPolicy %s at %s:%d: there is no <CEPDirectory %s>", argument,
                             node->filename, node->line_num, argument);
-    if (cep_conf_sets_handler(node, CEP_HANDLER_NAME, pool) &&
-        !stands_in(host, "CEPPolicy", NULL) && !stands_in(NULL, "CEPPolicy", NULL))
+    if (cep_conf_sets_handler(node, CEP_HANDLER_NAME, pool) && !may_meet(node, "CEPPolicy", NULL))
         return apr_psprintf(pool,
                             "SetHandler cep at %s:%d needs CEPPolicy with the name of a "
                             "<CEPDirectory>",
                             node->filename, node->line_num);
     if (cep_conf_is(node, "CEPRequirePAC") && !ap_cstr_casecmp(argument, "On") &&
-        !stands_in(host, "GssapiNameAttributes", "json") &&
-        !stands_in(NULL, "GssapiNameAttributes", "json"))
+        !may_meet(node, "GssapiNameAttributes", "json"))
         return apr_psprintf(pool,
                             "CEPRequirePAC On at %s:%d would refuse everybody: say "
                             "GssapiNameAttributes json beside AuthType GSSAPI",
@@ -155,82 +155,93 @@ static const char *check_directive(const struct cep_server_config *conf, const a
     return NULL;
 }
 
-static int check_renewal(apr_pool_t *ptemp, server_rec *s)
+static const char *check_username(const struct cep_server_config *conf, const ap_directive_t *node,
+                                  apr_pool_t *pool)
 {
+    (void)conf;
+    if (cep_conf_is(node, "AuthType") &&
+        !ap_cstr_casecmp(cep_conf_argument(node, pool), CEP_AUTH_TYPE) &&
+        !may_meet(node, "CEPAuthProvider", NULL) && !cep_username_has_default())
+        return apr_psprintf(pool,
+                            "AuthType CEP at %s:%d needs CEPAuthProvider: the default is file, and "
+                            "mod_authn_file is not loaded",
+                            node->filename, node->line_num);
+    if ((cep_conf_is(node, "CEPAuthProvider") || cep_conf_is(node, "CEPAuthFailures")) &&
+        !may_meet(node, "AuthType", CEP_AUTH_TYPE))
+        return apr_psprintf(pool, "%s at %s:%d is of no use without AuthType CEP", node->directive,
+                            node->filename, node->line_num);
+    return NULL;
+}
+
+static const char *check_renewal(const struct cep_server_config *conf, const ap_directive_t *node,
+                                 apr_pool_t *pool)
+{
+    (void)conf;
+    return cep_renewal_check(node, pool);
+}
+
+/* What single directives say about instances; returns how many faults there are. */
+static int check_directives(const struct cep_server_config *conf, server_rec *s, apr_pool_t *pool)
+{
+    static const struct {
+        const char *code;
+        const char *(*check)(const struct cep_server_config *conf, const ap_directive_t *node,
+                             apr_pool_t *pool);
+    } checks[] = {
+        {"CEP0102", check_instance}, {"CEP0110", check_username}, {"CEP0130", check_renewal}};
     int faults = 0;
 
     for (const ap_directive_t *node = ap_conftree; node; node = cep_conf_next(node, NULL, 1)) {
-        const char *wrong = cep_renewal_check(node, ptemp);
+        for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+            const char *wrong = checks[i].check(conf, node, pool);
 
-        if (wrong) {
-            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, s, "CEP0130: %s", wrong);
+            if (!wrong)
+                continue;
+            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, s, "%s: %s", checks[i].code,
+                         wrong);
             faults++;
         }
     }
     return faults;
 }
 
-/* The same about AuthType CEP: CEP0110. */
-static const char *check_username(const ap_directive_t *node, apr_pool_t *pool)
+static int check_directories(const struct cep_server_config *conf, server_rec *s, apr_pool_t *pool)
 {
-    const char *rest = node->args, *argument = ap_getword_conf(pool, &rest);
-    const ap_directive_t *host = cep_conf_host(node);
-    int is_type = cep_conf_is(node, "AuthType");
+    const char *path = cep_cache_dir(conf, pool), *wrong;
+    int faults = 0;
 
-    if (is_type && !ap_cstr_casecmp(argument, CEP_AUTH_TYPE) &&
-        !stands_in(host, "CEPAuthProvider", NULL) && !stands_in(NULL, "CEPAuthProvider", NULL) &&
-        !cep_username_has_default())
-        return apr_psprintf(pool,
-                            "AuthType CEP at %s:%d needs CEPAuthProvider: the default is file, and "
-                            "mod_authn_file is not loaded",
-                            node->filename, node->line_num);
-    if ((cep_conf_is(node, "CEPAuthProvider") || cep_conf_is(node, "CEPAuthFailures")) &&
-        !stands_in(host, "AuthType", CEP_AUTH_TYPE) && !stands_in(NULL, "AuthType", CEP_AUTH_TYPE))
-        return apr_psprintf(pool, "%s at %s:%d is of no use without AuthType CEP", node->directive,
-                            node->filename, node->line_num);
-    return NULL;
+    if (conf->sources->nelts == 0)
+        return 0;
+    for (int i = 0; i < conf->sources->nelts; i++) {
+        const struct cep_source *source = APR_ARRAY_IDX(conf->sources, i, struct cep_source *);
+
+        wrong = check_source(source, pool);
+        if (!wrong)
+            continue;
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, s,
+                     "CEP0101: <CEPDirectory %s> at %s: %s", source->name, source->defined_at,
+                     wrong);
+        faults++;
+    }
+    wrong = cep_cache_dir_check(path, pool);
+    if (!wrong)
+        return faults;
+    ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, s, "CEP0104: CEPCacheDir %s %s", path,
+                 wrong);
+    return faults + 1;
 }
 
 int cep_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     const struct cep_server_config *conf = ap_get_module_config(s->module_config, &cep_module);
-    const char *wrong;
-    int faults = 0;
+    int faults = check_directories(conf, s, ptemp);
 
     (void)pconf;
     (void)plog;
-    for (int i = 0; i < conf->sources->nelts; i++) {
-        const struct cep_source *source = APR_ARRAY_IDX(conf->sources, i, struct cep_source *);
-
-        wrong = check_source(source, ptemp);
-        if (wrong) {
-            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, s,
-                         "CEP0101: <CEPDirectory %s> at %s: %s", source->name, source->defined_at,
-                         wrong);
-            faults++;
-        }
-    }
-    wrong =
-        conf->sources->nelts > 0 ? cep_cache_dir_check(cep_cache_dir(conf, ptemp), ptemp) : NULL;
-    if (wrong) {
-        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, s, "CEP0104: CEPCacheDir %s %s",
-                     cep_cache_dir(conf, ptemp), wrong);
-        faults++;
-    }
-    for (const ap_directive_t *node = ap_conftree; node; node = cep_conf_next(node, NULL, 1)) {
-        wrong = check_directive(conf, node, ptemp);
-        if (wrong) {
-            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, s, "CEP0102: %s", wrong);
-            faults++;
-        }
-        wrong = check_username(node, ptemp);
-        if (wrong) {
-            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, s, "CEP0110: %s", wrong);
-            faults++;
-        }
-    }
-    faults += check_renewal(ptemp, s);
-    if (!faults && ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST)
+    faults += check_directives(conf, s, ptemp);
+    if (faults)
+        return HTTP_INTERNAL_SERVER_ERROR;
+    if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST)
         cep_warnings_to_terminal(s, ptemp);
-    return faults ? HTTP_INTERNAL_SERVER_ERROR : OK;
+    return OK;
 }

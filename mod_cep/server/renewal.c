@@ -5,6 +5,7 @@
  * account, so Kerberos is of no use to it; Windows' role service refuses the two together as well.
  */
 #include "cep_server.h"
+#include "conftree.h"
 
 #include "http_core.h"
 
@@ -23,20 +24,18 @@ static const char *beside(const ap_directive_t *node, const char *directive, apr
     const char *found = NULL;
 
     for (; other; other = other->next) {
-        const char *rest = other->args;
-
-        if (!ap_cstr_casecmp(other->directive, directive))
-            found = ap_getword_conf(pool, &rest);
+        if (cep_conf_is(other, directive))
+            found = cep_conf_argument(other, pool);
     }
     return found;
 }
 
 const char *cep_renewal_check(const ap_directive_t *node, apr_pool_t *pool)
 {
-    const char *rest = node->args, *type, *pac;
+    const char *type, *pac;
 
-    if (ap_cstr_casecmp(node->directive, "CEPKeyBasedRenewal") ||
-        ap_cstr_casecmp(ap_getword_conf(pool, &rest), "On"))
+    if (!cep_conf_is(node, "CEPKeyBasedRenewal") ||
+        ap_cstr_casecmp(cep_conf_argument(node, pool), "On"))
         return NULL;
     type = beside(node, "AuthType", pool);
     if (is_kerberos(type))
