@@ -109,17 +109,11 @@ extern const command_rec cep_directives[];
 /* check.c: hook check_config; every fault of the configuration speaks here */
 int cep_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
 
-/* warnings.c: what is no fault and yet will not do; to configtest's terminal, and to the log */
-void cep_warnings_to_terminal(server_rec *s, apr_pool_t *pool);
+/* warnings.c: what is no fault and yet will not do, to the log */
 int cep_warnings_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
-
-/* server_certificate.c: why clients will not take the certificate in a PEM file, or NULL */
-const char *cep_server_certificate_problem(const char *path);
 
 /* cachedir.c: the directory of snapshots */
 const char *cep_cache_dir(const struct cep_server_config *conf, apr_pool_t *p);
-/* What is wrong with it as it is, or NULL; one that is absent is to be made. */
-const char *cep_cache_dir_check(const char *path, apr_pool_t *ptemp);
 /* Make it when it is absent, and give it to httpd's user; NULL, or what is wrong. */
 const char *cep_cache_dir_prepare(const char *path, apr_pool_t *ptemp);
 
@@ -151,24 +145,6 @@ apr_status_t cep_callers_find_certificate(struct cep_caller **caller, enum cep_t
                                           struct cep_callers *callers,
                                           const struct cep_certificate *certificate,
                                           unsigned mappings, apr_pool_t *pool, const char **error);
-
-/*
- * lookups.c: of several threads that ask for the same caller at once, one asks the directory and
- * the others get its answer.
- */
-struct cep_lookups;
-struct cep_lookup;
-struct cep_lookups *cep_lookups_make(apr_pool_t *pool);
-/* *first 1: this thread is to ask, and to end the look-up; 0: another one is at it. NULL: memory.
- */
-struct cep_lookup *cep_lookup_join(struct cep_lookups *lookups, const char *key, int *first);
-/* What was found; caller, or NULL and error. Both are copied. */
-void cep_lookup_end(struct cep_lookups *lookups, struct cep_lookup *lookup, apr_status_t status,
-                    const struct cep_caller *caller, const char *error);
-/* Wait for it, for as long as limit: APR_TIMEUP. The caller and *error are in pool. */
-apr_status_t cep_lookup_await(struct cep_caller **caller, struct cep_lookups *lookups,
-                              struct cep_lookup *lookup, apr_interval_time_t limit,
-                              apr_pool_t *pool, const char **error);
 
 /* tokens.c */
 struct cep_tokens *cep_tokens_make(apr_pool_t *p);
@@ -236,22 +212,9 @@ void cep_incoming_insert_filter(request_rec *r);
 int cep_guesses_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
 int cep_guesses_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
 void cep_guesses_child_init(apr_pool_t *pchild, server_rec *s);
-struct cep_guesses *cep_guesses_of(request_rec *r); /* NULL, and the log says why */
-int cep_guesses_attempt(struct cep_guess_attempt *attempt, const struct cep_guesses *guesses,
-                        request_rec *r, const struct cep_dir_config *conf, const char *account);
-/* BUSY also where nothing can be said. */
-enum cep_guess_verdict cep_guesses_admit(request_rec *r, struct cep_guesses *guesses,
-                                         struct cep_guess_attempt *attempt);
-/* After ADMITTED; took: how long the provider needed. As cep_guesses_end(). */
-unsigned cep_guesses_settle(request_rec *r, struct cep_guesses *guesses,
-                            const struct cep_guess_attempt *attempt, enum cep_guess_outcome outcome,
-                            apr_interval_time_t took);
-void cep_guesses_keep_pace(request_rec *r, struct cep_guesses *guesses, apr_time_t begun);
-
 /* username.c: AuthType CEP */
 const char *cep_username_add_provider(apr_array_header_t **providers, const char *name,
                                       apr_pool_t *pool); /* NULL, or what is wrong */
-int cep_username_has_default(void); /* 1: there is a provider where none is named */
 int cep_username_check_authn(request_rec *r);
 
 /*
@@ -332,32 +295,6 @@ int cep_answer_finish(struct cep_finished *finished, request_rec *r, const struc
 /* "hit", "mapped", "made" or "not-changed", for the log. */
 const char *cep_outcome_name(enum cep_outcome outcome);
 
-/*
- * freshness.c: since when a caller has been seeing what he sees now. [MS-XCEP] 3.1.4.1.3.23.
- */
-struct cep_freshness {
-    const struct cep_tokens *tokens; /* NULL: nothing is known, and nothing is kept */
-    const char *head;                /* the instance's own part of the answer: no RelatesTo */
-    apr_time_t now;
-    apr_time_t last_update; /* not later than now */
-    apr_interval_time_t margin, keep;
-    unsigned char id[CEP_TOKEN_ID_LENGTH];
-    /* what was kept; since 0: nothing */
-    apr_time_t since, written_at;
-    unsigned char seen_class[CEP_DIGEST_LENGTH], seen_content[CEP_DIGEST_LENGTH];
-};
-
-/* Look up what is kept about the caller, when the request has a lastUpdate to hold against it. */
-void cep_freshness_open(struct cep_freshness *freshness, request_rec *r,
-                        const struct cep_offer *offer);
-/* 1 when the caller has what this class would get: no body is needed to know. */
-int cep_freshness_has_class(struct cep_freshness *freshness,
-                            const struct cep_answer_class *answer_class, apr_pool_t *pool);
-/* Likewise by the body, of whatever class; and what he sees now is kept. */
-int cep_freshness_has_content(struct cep_freshness *freshness,
-                              const struct cep_answer_class *answer_class,
-                              const struct cep_body *body, apr_pool_t *pool);
-
 /* negotiate.c: the coding that the client wants of those that there are */
 enum cep_coding cep_negotiate_coding(request_rec *r);
 
@@ -381,9 +318,6 @@ int cep_instance_make(struct cep_instance *instance, const struct cep_dir_config
                       const struct cep_caller *caller, const char *language);
 
 /* renewal.c: key-based renewal */
-
-/* NULL, or what can never work about a directive of the configuration: a sentence. */
-const char *cep_renewal_check(const ap_directive_t *node, apr_pool_t *pool);
 
 /* 1 when the instance is for key-based renewal and the caller came by Kerberos; that is logged. */
 int cep_renewal_refuses(request_rec *r, const struct cep_dir_config *conf);
@@ -414,12 +348,6 @@ int cep_handler(request_rec *r);
 #define CEP_ERROR_FILTER_NAME "CEP_ERROR"
 void cep_errors_insert(request_rec *r);
 apr_status_t cep_errors_filter(ap_filter_t *f, apr_bucket_brigade *bb);
-
-/* view_check.c */
-void cep_view_warnings(server_rec *s, int level, apr_pool_t *pool);
-
-/* status_check.c */
-void cep_status_warnings(server_rec *s, int level, apr_pool_t *pool);
 
 /* status.c */
 int cep_status_handler(request_rec *r);

@@ -2,7 +2,7 @@
 
 /* From what a caller is offered to an answer that can be sent. */
 
-#include "cep_server.h"
+#include "freshness.h"
 
 #include <apr_strings.h>
 

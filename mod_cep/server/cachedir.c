@@ -2,7 +2,7 @@
 
 /* CEPCacheDir: whoever can write there can say who enrolls for what. */
 
-#include "cep_server.h"
+#include "check.h"
 
 #include "unixd.h"
 

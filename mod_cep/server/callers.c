@@ -2,7 +2,7 @@
 
 /* Finding callers in request threads: a few connections per process, each used by one thread. */
 
-#include "cep_server.h"
+#include "lookups.h"
 
 #include "ap_mpm.h"
 

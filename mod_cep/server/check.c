@@ -2,7 +2,7 @@
 
 /* The configuration as a whole, once it is read: what apachectl configtest tells. */
 
-#include "cep_server.h"
+#include "check.h"
 #include "conftree.h"
 
 #include "http_core.h"

@@ -7,7 +7,7 @@
  * A record is the same on all machines, numbers big-endian:
  *   "CEPF" 1 | id:32 | class:32 | content:32 | since:8 | written:8 | SHA-256 of all that
  */
-#include "cep_server.h"
+#include "freshness.h"
 #include "cep_digest.h"
 
 #include <openssl/evp.h>

@@ -6,7 +6,7 @@
  * counting in one place, and who was locked stays locked.
  */
 
-#include "cep_server.h"
+#include "guesses.h"
 
 #include "http_core.h"
 #include "util_mutex.h"

@@ -2,7 +2,7 @@
 
 /* Look-ups that are under way in this process, so that the same is not asked twice at once. */
 
-#include "cep_server.h"
+#include "lookups.h"
 
 #include <apr_strings.h>
 #include <apr_thread_cond.h>

@@ -4,7 +4,7 @@
  * Key-based renewal: who is answered. It is for those who hold a certificate and may have no
  * account, so Kerberos is of no use to it; Windows' role service refuses the two together as well.
  */
-#include "cep_server.h"
+#include "check.h"
 #include "conftree.h"
 
 #include "http_core.h"

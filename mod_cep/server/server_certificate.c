@@ -2,7 +2,7 @@
 
 /* What is wrong with the certificate that an instance shows to its clients. */
 
-#include "cep_server.h"
+#include "check.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>

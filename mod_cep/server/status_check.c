@@ -2,7 +2,7 @@
 
 /* A status page that everybody may see: told by configtest, and in the log. */
 
-#include "cep_server.h"
+#include "check.h"
 #include "conftree.h"
 
 /* What <Directory> says goes for files, and the page is none. */

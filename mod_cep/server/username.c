@@ -7,7 +7,8 @@
  * gets a fault.
  */
 
-#include "cep_server.h"
+#include "check.h"
+#include "guesses.h"
 
 #include "ap_provider.h"
 #include "http_core.h"

@@ -6,7 +6,7 @@
  * and in the log.
  */
 
-#include "cep_server.h"
+#include "check.h"
 #include "conftree.h"
 
 #include <apr_hash.h>

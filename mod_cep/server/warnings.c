@@ -6,7 +6,7 @@
  * Only what is certain is told: a warning that is wrong once is not read again.
  */
 
-#include "cep_server.h"
+#include "check.h"
 #include "conftree.h"
 
 #include "ap_listen.h"
