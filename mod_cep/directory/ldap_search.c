@@ -64,34 +64,22 @@ static int is_attribute_name(const char *name)
                                        "0123456789-.")];
 }
 
-/* RFC 4515 section 3. More octets than have to be are escaped, which it allows. */
+/* RFC 4515 section 3. */
 static const char *escape(const struct cep_value *value, apr_pool_t *pool)
 {
-    static const char hex[] = "0123456789abcdef";
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                "0123456789 .,-_=@:/$";
-    char *text = apr_palloc(pool, 3 * value->len + 1), *out = text;
-    apr_size_t i;
+    struct berval in = {value->len, apr_pmemdup(pool, value->data, value->len)}, out = {0, NULL};
+    const char *text = NULL;
 
-    for (i = 0; i < value->len; i++) {
-        unsigned char octet = value->data[i];
-
-        if (octet && strchr(plain, octet)) {
-            *out++ = (char)octet;
-            continue;
-        }
-        *out++ = '\\';
-        *out++ = hex[octet >> 4];
-        *out++ = hex[octet & 15];
-    }
-    *out = 0;
+    if (ldap_bv2escaped_filter_value(&in, &out) == 0)
+        text = apr_pstrmemdup(pool, out.bv_val ? out.bv_val : "", out.bv_len);
+    ldap_memfree(out.bv_val);
     return text;
 }
 
 /* The filter for query, or NULL when a name in it is no name of a class or attribute. */
 static const char *make_filter(const struct cep_query *query, apr_pool_t *pool)
 {
-    const char *by_class = "(objectClass=*)";
+    const char *by_class = "(objectClass=*)", *value;
 
     if (query->object_class) {
         if (!is_attribute_name(query->object_class))
@@ -102,8 +90,9 @@ static const char *make_filter(const struct cep_query *query, apr_pool_t *pool)
         return by_class;
     if (!is_attribute_name(query->attribute) || query->value.len > CEP_DIRECTORY_MAX_PDU / 4)
         return NULL;
-    return apr_pstrcat(pool, "(&", by_class, "(", query->attribute, "=",
-                       escape(&query->value, pool), "))", NULL);
+    value = escape(&query->value, pool);
+    return value ? apr_pstrcat(pool, "(&", by_class, "(", query->attribute, "=", value, "))", NULL)
+                 : NULL;
 }
 
 /*
