@@ -57,9 +57,6 @@ const char *cep_entry_text(const struct cep_entry *entry, const char *name);
 /* 1 when value holds no NUL and is valid UTF-8. */
 int cep_value_is_text(const struct cep_value *value);
 
-/* 1 when one of the octets is below 0x20, or DEL. */
-int cep_has_control_character(const void *octets, apr_size_t length);
-
 /* 1 when objectClass holds that class, without regard to case. */
 int cep_entry_has_class(const struct cep_entry *entry, const char *object_class);
 

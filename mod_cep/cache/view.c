@@ -13,6 +13,7 @@
 
 #include "image.h"
 #include "cep_digest.h"
+#include "cep_octets.h"
 
 const char *cep_view_add(apr_array_header_t *templates, const char *text)
 {

@@ -6,6 +6,7 @@
  */
 #include "lookup.h"
 #include "cep_digest.h"
+#include "cep_octets.h"
 
 #include <string.h>
 

@@ -5,6 +5,7 @@
  * at a name may find somebody else.
  */
 #include "lookup.h"
+#include "cep_octets.h"
 
 #include <string.h>
 

@@ -13,6 +13,7 @@
  * over.
  */
 #include "cep_caller.h"
+#include "cep_octets.h"
 
 #include <string.h>
 
@@ -93,42 +94,15 @@ static int read_attribute(struct reader *reader, struct attribute *attribute)
            read_values(reader, attribute) && skip_text(reader, "]}");
 }
 
-static int base64_digit(char c)
+/* Unused bits are 0. Empty is nothing of worth either. */
+static int decode(struct cep_value *value, const struct span *text, apr_pool_t *pool)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *found = c ? strchr(digits, c) : NULL;
+    unsigned char *octets = apr_palloc(pool, text->length / 4 * 3 + 1);
+    unsigned rest;
 
-    return found ? (int)(found - digits) : -1;
-}
-
-/* RFC 4648 section 4, without line breaks; unused bits are 0. Empty is nothing of worth either. */
-static int decode_base64(struct cep_value *value, const struct span *text, apr_pool_t *pool)
-{
-    apr_size_t length = text->length, used = 0, i;
-    unsigned char *octets;
-    unsigned int bits = 0;
-    int held = 0;
-
-    if (length == 0 || length % 4 != 0)
-        return 0;
-    for (i = 0; i < 2 && text->text[length - 1] == '='; i++)
-        length--;
-    octets = apr_palloc(pool, text->length / 4 * 3);
-    for (i = 0; i < length; i++) {
-        int digit = base64_digit(text->text[i]);
-
-        if (digit < 0)
-            return 0;
-        bits = (bits << 6 | (unsigned int)digit) & 0xffff;
-        held += 6;
-        if (held >= 8) {
-            held -= 8;
-            octets[used++] = (unsigned char)(bits >> held);
-        }
-    }
     value->data = octets;
-    value->len = used;
-    return (bits & ((1u << held) - 1)) == 0;
+    return cep_base64_decode(octets, &value->len, &rest, text->text, text->length) && rest == 0 &&
+           value->len > 0;
 }
 
 /* Only one value that the acceptor's own key vouches for is worth anything. */
@@ -139,7 +113,7 @@ static const char *take_value(struct cep_value *value, const struct attribute *a
         return "its PAC is not signed with this service's key (\"authenticated\":false)";
     if (!attribute->complete || attribute->values != 1)
         return "its PAC is not complete, or is there several times";
-    if (!attribute->raw.text || !decode_base64(value, &attribute->raw, pool)) {
+    if (!attribute->raw.text || !decode(value, &attribute->raw, pool)) {
         value->data = NULL;
         return BROKEN;
     }

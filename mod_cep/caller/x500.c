@@ -10,6 +10,7 @@
  * tools disagree (KB831789: RDNs of several values). There the answer is that there is no text.
  */
 #include "lookup.h"
+#include "cep_octets.h"
 
 #include <string.h>
 

@@ -1,6 +1,7 @@
 /* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
 
 #include "cep_entry.h"
+#include "cep_octets.h"
 
 #include <string.h>
 #include <strings.h>
@@ -98,65 +99,20 @@ const char *cep_entry_text(const struct cep_entry *entry, const char *name)
     return (const char *)value->data;
 }
 
-/*
- * Octets of the UTF-8 character at p (RFC 3629 section 4), or 0 when there is none: overlong
- * forms, surrogates and code points above U+10FFFF are no characters.
- */
-static size_t utf8_character(const unsigned char *p, size_t length)
-{
-    size_t i, need;
-    unsigned char low = 0x80, high = 0xbf;
-
-    if (p[0] < 0x80)
-        return 1;
-    if (p[0] >= 0xc2 && p[0] <= 0xdf)
-        need = 2;
-    else if (p[0] >= 0xe0 && p[0] <= 0xef)
-        need = 3;
-    else if (p[0] >= 0xf0 && p[0] <= 0xf4)
-        need = 4;
-    else
-        return 0;
-    if (length < need)
-        return 0;
-    switch (p[0]) {
-    case 0xe0: low = 0xa0; break;
-    case 0xed: high = 0x9f; break;
-    case 0xf0: low = 0x90; break;
-    case 0xf4: high = 0x8f; break;
-    default: break;
-    }
-    if (p[1] < low || p[1] > high)
-        return 0;
-    for (i = 2; i < need; i++) {
-        if (p[i] < 0x80 || p[i] > 0xbf)
-            return 0;
-    }
-    return need;
-}
-
 int cep_value_is_text(const struct cep_value *value)
 {
+    apr_uint32_t character;
     size_t i = 0, step;
 
     while (i < value->len) {
-        step = value->data[i] ? utf8_character(value->data + i, value->len - i) : 0;
+        /* Nearly all is ASCII. */
+        step = value->data[i] < 0x80 ? value->data[i] != 0
+                                     : cep_utf8_read(value->data + i, value->len - i, &character);
         if (!step)
             return 0;
         i += step;
     }
     return 1;
-}
-
-int cep_has_control_character(const void *octets, apr_size_t length)
-{
-    const unsigned char *octet = octets, *end = octet + length;
-
-    for (; octet < end; octet++) {
-        if (*octet < 0x20 || *octet == 0x7f)
-            return 1;
-    }
-    return 0;
 }
 
 int cep_entry_has_class(const struct cep_entry *entry, const char *object_class)

@@ -1,6 +1,7 @@
 /* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
 
 /* The grammar of LDIF content records: RFC 2849. */
+#include "cep_octets.h"
 #include "ldif.h"
 
 #include <string.h>
@@ -86,45 +87,6 @@ static int next_logical(struct parser *parser)
     return 1;
 }
 
-static int base64_digit(int c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* Decode in place; 1 when text was base64 with its padding (RFC 4648 section 4). */
-static int decode_base64(char *text, apr_size_t *length)
-{
-    apr_size_t count = *length, i;
-    unsigned char *out = (unsigned char *)text;
-    unsigned long group = 0;
-
-    if (count % 4)
-        return 0;
-    while (count && *length - count < 2 && text[count - 1] == '=')
-        count--;
-    for (i = 0; i < count; i++) {
-        int digit = base64_digit((unsigned char)text[i]);
-
-        if (digit < 0)
-            return 0;
-        group = (group << 6 | (unsigned long)digit) & 0xffffff;
-        if (i % 4 == 1)
-            *out++ = (unsigned char)(group >> 4);
-        else if (i % 4 == 2)
-            *out++ = (unsigned char)(group >> 2);
-        else if (i % 4 == 3)
-            *out++ = (unsigned char)group;
-    }
-    *length = (apr_size_t)(out - (unsigned char *)text);
-    return 1;
-}
-
 /* "name" or "name;option...": RFC 4512 section 2.5. */
 static int is_attribute_description(const char *name)
 {
@@ -157,7 +119,7 @@ static int is_partial_range(const char *name)
 static apr_status_t split_line(struct parser *parser, char **value, apr_size_t *length)
 {
     char *line = parser->logical, *colon = strchr(line, ':');
-    unsigned number = parser->logical_line;
+    unsigned number = parser->logical_line, rest;
     int base64;
 
     if (!colon)
@@ -176,7 +138,7 @@ static apr_status_t split_line(struct parser *parser, char **value, apr_size_t *
     /* A value that ends with a blank has to be in base64: RFC 2849 note 8. */
     while (*length && ((*value)[*length - 1] == ' ' || (*value)[*length - 1] == '\t'))
         --*length;
-    if (base64 && !decode_base64(*value, length))
+    if (base64 && !cep_base64_decode((unsigned char *)*value, length, &rest, *value, *length))
         return refuse(parser, number, "has a value that is no base64; export it again");
     (*value)[*length] = 0;
     return APR_SUCCESS;

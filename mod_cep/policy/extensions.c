@@ -77,7 +77,7 @@ static void add_template_name(struct encoder *encoder)
     for (; left > 0 && used + 4 <= (int)sizeof(utf16); at += octets, left -= octets) {
         apr_uint32_t c = 0;
 
-        octets = cep_text_decode(at, left, &c);
+        octets = cep_utf8_read(at, left, &c);
         if (octets == 0)
             break;
         if (c >= 0x10000) {

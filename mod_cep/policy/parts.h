@@ -6,12 +6,10 @@
 
 #include <apr_hash.h>
 
+#include "cep_octets.h"
 #include "cep_policy.h"
 
 /* ---- text.c: foreign text ---- */
-
-/* The character at data, at most length octets: its number of octets, or 0 when it is no UTF-8. */
-apr_size_t cep_text_decode(const unsigned char *data, apr_size_t length, apr_uint32_t *character);
 
 /* 1 when data is UTF-8 and holds only characters that XML 1.0 can carry (section 2.2, Char). */
 int cep_text_is_xml(const void *data, apr_size_t length);

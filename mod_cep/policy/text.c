@@ -7,42 +7,13 @@
 
 #include <apr_strings.h>
 
-apr_size_t cep_text_decode(const unsigned char *data, apr_size_t length, apr_uint32_t *character)
-{
-    static const apr_uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    apr_uint32_t c;
-    apr_size_t octets, i;
-
-    if (length == 0)
-        return 0;
-    c = data[0];
-    if (c < 0x80) {
-        *character = c;
-        return 1;
-    }
-    octets = c >= 0xf0 && c < 0xf8 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 0;
-    if (octets == 0 || c >= 0xf8 || octets > length)
-        return 0;
-    c &= 0x7fu >> octets;
-    for (i = 1; i < octets; i++) {
-        if ((data[i] & 0xc0) != 0x80)
-            return 0;
-        c = c << 6 | (data[i] & 0x3f);
-    }
-    /* overlong forms, surrogates and what lies beyond Unicode: RFC 3629 3 */
-    if (c < least[octets] || (c >= 0xd800 && c <= 0xdfff) || c > 0x10ffff)
-        return 0;
-    *character = c;
-    return octets;
-}
-
 int cep_text_is_xml(const void *data, apr_size_t length)
 {
     const unsigned char *at = data;
 
     while (length > 0) {
         apr_uint32_t c = 0;
-        apr_size_t octets = cep_text_decode(at, length, &c);
+        apr_size_t octets = cep_utf8_read(at, length, &c);
 
         if (octets == 0 || c == 0xfffe || c == 0xffff)
             return 0;
@@ -63,7 +34,7 @@ const char *cep_text_printable(apr_pool_t *pool, const void *data, apr_size_t le
 
     while (left > 0) {
         apr_uint32_t c = 0;
-        apr_size_t octets = cep_text_decode(at, left, &c);
+        apr_size_t octets = cep_utf8_read(at, left, &c);
         int odd = octets == 0 || c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xfffe || c == 0xffff;
         apr_size_t put = odd ? 1 : octets;
 
@@ -112,7 +83,7 @@ const char *cep_text_fold(apr_pool_t *pool, const char *text)
 
     while (i < length) {
         apr_uint32_t c = 0;
-        apr_size_t octets = cep_text_decode(folded + i, length - i, &c);
+        apr_size_t octets = cep_utf8_read(folded + i, length - i, &c);
 
         /* every letter that fold() knows keeps its number of octets */
         if (octets == 1) {

@@ -13,34 +13,6 @@
 #define REASON_ENCODING "The message is not in UTF-8."
 #define WHITE           " \t\r\n"
 
-apr_size_t cep_utf8_read(const unsigned char *text, apr_size_t length, apr_uint32_t *character)
-{
-    static const apr_uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    apr_size_t size, i;
-    apr_uint32_t value;
-
-    if (!length)
-        return 0;
-    if (text[0] < 0x80) {
-        *character = text[0];
-        return 1;
-    }
-    size = text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
-    if (text[0] < 0xc2 || text[0] > 0xf4 || size > length)
-        return 0;
-    value = text[0] & (0xffu >> (size + 1));
-    for (i = 1; i < size; i++) {
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-        value = value << 6 | (text[i] & 0x3fu);
-    }
-    /* Longer than need be, a surrogate, or beyond Unicode: RFC 3629 section 3. */
-    if (value < smallest[size] || (value >= 0xd800 && value <= 0xdfff) || value > 0x10ffff)
-        return 0;
-    *character = value;
-    return size;
-}
-
 /* 1 when eight octets are all ASCII and none is NUL, which is nearly all of a message. */
 static int are_plain(const unsigned char *at)
 {

@@ -8,6 +8,7 @@
 #ifndef CEP_XCEP_REQUEST_H
 #define CEP_XCEP_REQUEST_H
 
+#include "cep_octets.h"
 #include "cep_xcep.h"
 
 #define CEP_NS_SOAP12   "http://www.w3.org/2003/05/soap-envelope"
@@ -154,9 +155,6 @@ void cep_getpolicies_ends(struct cep_reader *reader, const struct cep_frame *fra
  * out; else the reason for the fault.
  */
 const char *cep_encoding_check(const char *body, apr_size_t length, apr_size_t *skip);
-
-/* Octets of the UTF-8 character at text, and its code point; 0 when there is none. */
-apr_size_t cep_utf8_read(const unsigned char *text, apr_size_t length, apr_uint32_t *character);
 
 /* cep_xcep_escape() for the value of an attribute: TAB and LF as references too. */
 const char *cep_escape_attribute(const char *text, apr_pool_t *pool);
