@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include <apr_escape.h>
 #include <apr_strings.h>
 
 #include "dn.h"
@@ -51,36 +52,10 @@ static const char *parse_bracketed(struct cep_url *parsed, const char *rest, apr
     return *rest ? "something other than ':port' follows the IPv6 address" : NULL;
 }
 
-static int hex_digit(int c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* Resolve the %xx of text. NULL when there is '%' without two hexadecimal digits, or a NUL. */
 static char *decode(const char *text, apr_pool_t *pool)
 {
-    char *result = apr_palloc(pool, strlen(text) + 1), *out = result;
-
-    for (; *text; text++) {
-        int high, low;
-
-        if (*text != '%') {
-            *out++ = *text;
-            continue;
-        }
-        high = hex_digit((unsigned char)text[1]);
-        low = high < 0 ? -1 : hex_digit((unsigned char)text[2]);
-        if (low < 0 || high * 16 + low == 0)
-            return NULL;
-        *out++ = (char)(high * 16 + low);
-        text += 2;
-    }
-    *out = 0;
-    return result;
+    return apr_pstrdup(pool, apr_punescape_url(pool, text, NULL, NULL, 0));
 }
 
 /* "/DC=corp,DC=example", as RFC 4516 writes a DN behind an empty host: the domain's servers. */
