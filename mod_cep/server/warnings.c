@@ -125,7 +125,7 @@ static void check_authentication(const struct check *c, const struct cep_place *
 
 /* ---- TLS ---- */
 
-/* The last such directive outside of sections of a virtual host, or (host NULL) of all of them. */
+/* The last such directive in a virtual host, or (host NULL) outside of all virtual hosts. */
 static const ap_directive_t *find_in_host(const ap_directive_t *host, const char *name)
 {
     const ap_directive_t *found = NULL, *node = host ? host->first_child : ap_conftree;
@@ -330,7 +330,6 @@ static void tell(server_rec *s, int level, apr_pool_t *pool)
     struct check *c = gather(s, pool);
 
     c->level = level;
-
     for (int i = 0; i < c->places->nelts; i++) {
         const struct cep_place *place = &APR_ARRAY_IDX(c->places, i, struct cep_place);
 
