@@ -112,6 +112,27 @@ apr_status_t cep_directory_open_within(struct cep_directory **directory,
                                        const struct cep_directory_config *config,
                                        apr_interval_time_t limit, const struct cep_log *log,
                                        apr_pool_t *pool, const char **error);
+
+/*
+ * The servers of config in the order in which they are to be asked: for who has to begin anew with
+ * the next one when a server fails after it was opened. Domains are looked up in the DNS now.
+ */
+struct cep_candidates;
+struct cep_candidates *cep_directory_candidates(const struct cep_directory_config *config,
+                                                const struct cep_log *log, apr_pool_t *pool);
+
+/*
+ * cep_directory_open() with the servers that have not been tried yet, so that each is tried once.
+ * With none left, *error names all that were tried, those that were given up too.
+ */
+apr_status_t cep_directory_open_next(struct cep_directory **directory,
+                                     struct cep_candidates *candidates, apr_pool_t *pool,
+                                     const char **error);
+
+/* Close the server that was opened: it was of no use. why: the sentence that a query gave. */
+void cep_directory_give_up(struct cep_directory *directory, struct cep_candidates *candidates,
+                           apr_status_t status, const char *why);
+
 void cep_directory_close(struct cep_directory *directory);
 
 const struct cep_directory_identity *cep_directory_identity(const struct cep_directory *directory);

@@ -12,7 +12,8 @@
 #include "cep_directory.h"
 #include "cep_store.h"
 
-/* Longest that one whole refresh may take, in timeouts of the directory (CEPTimeout). */
+/* Longest that reading one server may take once it is open, in timeouts of the directory
+ * (CEPTimeout). A run tries each server once. */
 #define CEP_REFRESH_TIMEOUTS 12
 
 /* What a <CEPDirectory> says about refreshing. Read-only while it is used. */
@@ -38,11 +39,12 @@ struct cep_refresh_result {
 
 /*
  * Ask the directory for changes; when there are any, read it, build the policy and publish it when
- * it differs from what is in force; else confirm that. All or nothing: on any error the old
- * snapshot stays as it is. The outcome is recorded for cep_refresh_state_read(). *result comes in
- * as all zeros, or as this process's last run left it.
- * APR_EBUSY: another process refreshes now, or an LDIF file changed while it was read: nothing is
- * recorded, try again soon. *error: a sentence for the log, in pool.
+ * it differs from what is in force; else confirm that. All or nothing: when a server fails on the
+ * way the next one is read from its beginning, and after any other error, or with no server left,
+ * the old snapshot stays as it is. The outcome is recorded for cep_refresh_state_read(). *result
+ * comes in as all zeros, or as this process's last run left it. APR_EBUSY: another process
+ * refreshes now, or an LDIF file changed while it was read: nothing is recorded, try again soon.
+ * *error: a sentence for the log, in pool.
  */
 apr_status_t cep_refresh_run(struct cep_refresh_result *result, const struct cep_refresh_plan *plan,
                              const struct cep_store *store, const struct cep_log *log,

@@ -19,6 +19,8 @@ struct run {
     const struct cep_store *store;
     const struct cep_log *log;
     apr_pool_t *pool;
+    apr_pool_t *source_pool; /* of all that the server, or file, says that is read now */
+    apr_time_t deadline;     /* of reading it, by cep_monotonic() */
     const char **error;
     struct cep_refresh_result *result;
     struct cep_saved_state before; /* what the last run left */
@@ -63,9 +65,25 @@ static const char *const *wanted(const struct taker *taker, apr_pool_t *pool)
     return list;
 }
 
-static apr_interval_time_t limit_of_a_query(const struct run *run)
+/* Begin with a server or file: nothing stays of what another one said before. */
+static void begin_source(struct run *run)
 {
-    return run->plan->directory->timeout * CEP_REFRESH_TIMEOUTS / CEP_CONTAINERS;
+    struct cep_refresh_result *result = run->result;
+
+    apr_pool_clear(run->source_pool);
+    run->mark = (struct cep_mark){.config = run->mark.config};
+    result->source = result->reason = NULL;
+    result->full = 0;
+}
+
+static void begin_reading(struct run *run)
+{
+    run->deadline = cep_monotonic() + run->plan->directory->timeout * CEP_REFRESH_TIMEOUTS;
+}
+
+static apr_interval_time_t time_left(const struct run *run)
+{
+    return run->deadline - cep_monotonic();
 }
 
 static apr_status_t read_container(const struct run *run, struct taker *taker,
@@ -74,13 +92,13 @@ static apr_status_t read_container(const struct run *run, struct taker *taker,
     const struct cep_directory_identity *identity = cep_directory_identity(directory);
     const struct cep_container *container = taker->container;
     struct cep_query query = {
-        .base = cep_container_base(container, identity, run->pool),
+        .base = cep_container_base(container, identity, run->source_pool),
         .scope = CEP_SCOPE_SUBTREE,
         .object_class = container->object_class,
-        .attributes = wanted(taker, run->pool),
+        .attributes = wanted(taker, run->source_pool),
     };
-    apr_status_t rv = cep_directory_each(directory, &query, limit_of_a_query(run), take_entry,
-                                         taker, run->pool, run->error);
+    apr_status_t rv = cep_directory_each(directory, &query, time_left(run), take_entry, taker,
+                                         run->source_pool, run->error);
 
     if (rv == APR_NOTFOUND && !container->required) {
         cep_policy_report(taker->policy, CEP_OBJECT_DIRECTORY, "CEP0511", query.base, 0,
@@ -136,14 +154,18 @@ static void check_descriptors(struct cep_policy *policy)
                           "empty; give the CAs enrollment URIs or use CEPEnrollmentURI");
 }
 
-/* All entries, each gone when the next page comes. stamps NULL: there are none (an LDIF file). */
-static apr_status_t read_entries(struct run *run, struct cep_policy *policy,
-                                 struct cep_directory *directory, struct cep_stamps *stamps)
+/* Everything, each entry gone when the next page comes. stamps NULL: there are none (an LDIF file).
+ */
+static apr_status_t read_policy(struct cep_policy **policy, struct run *run,
+                                struct cep_directory *directory, struct cep_stamps *stamps)
 {
     apr_status_t rv = APR_SUCCESS;
+    apr_pool_t *pool;
 
+    apr_pool_create(&pool, run->source_pool);
+    *policy = cep_policy_make(pool, run->now, run->plan->configured_uris);
     for (int i = 0; i < CEP_CONTAINERS && rv == APR_SUCCESS; i++) {
-        struct taker taker = {&cep_containers[i], policy, stamps};
+        struct taker taker = {&cep_containers[i], *policy, stamps};
 
         rv = read_container(run, &taker, directory);
     }
@@ -152,32 +174,23 @@ static apr_status_t read_entries(struct run *run, struct cep_policy *policy,
     return rv;
 }
 
-/* The directory's policy as an image. Closes the directory: its memory goes before the image comes.
- */
-static apr_status_t make_image(struct cep_value *image, struct run *run,
-                               struct cep_directory *directory, struct cep_stamps *stamps)
+/* The policy that was read as an image; policy is gone then. */
+static apr_status_t make_image(struct cep_value *image, struct run *run, struct cep_policy *policy,
+                               const struct cep_directory_identity *identity)
 {
     struct cep_refresh_result *result = run->result;
-    struct cep_policy *policy;
-    apr_pool_t *pool;
     apr_status_t rv;
 
-    apr_pool_create(&pool, run->pool);
-    policy = cep_policy_make(pool, run->now, run->plan->configured_uris);
-    rv = read_entries(run, policy, directory, stamps);
-    cep_directory_close(directory);
-    if (rv == APR_SUCCESS) {
-        cep_policy_finish(policy);
-        check_descriptors(policy);
-        run->mark.expires = policy->expires;
-        result->templates = policy->templates->nelts;
-        result->cas = policy->services->nelts;
-        result->findings = policy->findings->nelts;
-        rv = cep_snapshot_build(image, policy, cep_directory_identity(directory), run->pool);
-        if (rv != APR_SUCCESS)
-            *run->error = "the policy is too large for a snapshot, or for this machine's memory";
-    }
-    apr_pool_destroy(pool);
+    cep_policy_finish(policy);
+    check_descriptors(policy);
+    run->mark.expires = policy->expires;
+    result->templates = policy->templates->nelts;
+    result->cas = policy->services->nelts;
+    result->findings = policy->findings->nelts;
+    rv = cep_snapshot_build(image, policy, identity, run->pool);
+    if (rv != APR_SUCCESS)
+        *run->error = "the policy is too large for a snapshot, or for this machine's memory";
+    apr_pool_destroy(policy->pool);
     return rv;
 }
 
@@ -242,11 +255,10 @@ static const char *why_full(const struct run *run)
 }
 
 /* Nothing has changed: what holds of the last run's mark holds of this one's. */
-static apr_status_t keep(struct run *run, const char *reason)
+static apr_status_t keep(struct run *run)
 {
     const struct cep_refresh_state *state = &run->before.state;
 
-    run->result->reason = reason;
     run->result->templates = (int)state->templates;
     run->result->cas = (int)state->cas;
     run->result->findings = (int)state->findings;
@@ -270,53 +282,74 @@ static apr_status_t compare_stamps(int *same, struct run *run, struct cep_direct
     *same = 0;
     if (!run->before.mark.stamps)
         return APR_SUCCESS;
-    stamps = cep_stamps_make(cep_directory_identity(directory), run->pool);
-    rv = cep_stamps_ask(stamps, directory, limit_of_a_query(run), run->pool, run->error);
+    stamps = cep_stamps_make(cep_directory_identity(directory), run->source_pool);
+    rv = cep_stamps_ask(stamps, directory, time_left(run), run->source_pool, run->error);
     *same = rv == APR_SUCCESS && is_same(run->before.mark.stamps, cep_stamps_digest(stamps));
     return rv;
 }
 
 /* ---- the two kinds of sources ---- */
 
-static apr_status_t run_ldap(struct run *run)
+/* What one server says. *policy: all of it, or NULL when nothing has changed. */
+static apr_status_t ask_server(struct cep_policy **policy, struct run *run,
+                               struct cep_directory *directory)
 {
+    const struct cep_directory_identity *identity = cep_directory_identity(directory);
     struct cep_refresh_result *result = run->result;
-    struct cep_directory *directory;
-    struct cep_value image;
     int same = 0;
-    apr_status_t rv =
-        cep_directory_open(&directory, run->plan->directory, run->log, run->pool, run->error);
+    apr_status_t rv;
 
+    *policy = NULL;
+    begin_reading(run);
+    result->source = identity->source;
+    rv = cep_mark_server(&run->mark, directory, time_left(run), run->source_pool, run->error);
     if (rv != APR_SUCCESS)
         return rv;
-    result->source = cep_directory_identity(directory)->source;
-    rv = cep_mark_server(&run->mark, directory, limit_of_a_query(run), run->pool, run->error);
-    if (rv != APR_SUCCESS)
-        goto done;
     result->reason = why_full(run);
     if (!result->reason && !has_moved(run)) {
-        rv = keep(run, apr_pstrcat(run->pool, "still at ", run->mark.position, NULL));
-        goto done;
+        result->reason = apr_pstrcat(run->pool, "still at ", run->mark.position, NULL);
+        return APR_SUCCESS;
     }
     if (!result->reason) {
         rv = compare_stamps(&same, run, directory);
-        if (rv != APR_SUCCESS)
-            goto done;
-        if (same) {
-            rv = keep(run, "no entry has changed, come or gone");
-            goto done;
-        }
-        result->reason = run->before.mark.stamps ? "entries have changed, come or gone"
-                                                 : "the server does not tell what has changed";
+        result->reason = same                      ? "no entry has changed, come or gone"
+                         : run->before.mark.stamps ? "entries have changed, come or gone"
+                                                   : "the server does not tell what has changed";
     }
+    if (rv != APR_SUCCESS || same)
+        return rv;
     result->full = 1;
-    rv = make_image(&image, run, directory,
-                    cep_stamps_make(cep_directory_identity(directory), run->pool));
-    if (rv == APR_SUCCESS)
-        rv = publish(run, &image);
-done:
-    cep_directory_close(directory);
-    return rv;
+    return read_policy(policy, run, directory, cep_stamps_make(identity, run->source_pool));
+}
+
+/*
+ * The first server that can be read from beginning to end. What is read of one that fails on the
+ * way is in a pool that is emptied before the next one is asked, so that no policy can be made of
+ * two servers' entries.
+ */
+static apr_status_t run_ldap(struct run *run)
+{
+    struct cep_candidates *candidates =
+        cep_directory_candidates(run->plan->directory, run->log, run->pool);
+    struct cep_directory *directory;
+    struct cep_policy *policy;
+    struct cep_value image;
+    apr_status_t rv;
+
+    do {
+        begin_source(run);
+        rv = cep_directory_open_next(&directory, candidates, run->source_pool, run->error);
+        if (rv != APR_SUCCESS)
+            return rv;
+        rv = ask_server(&policy, run, directory);
+        if (rv != APR_SUCCESS)
+            cep_directory_give_up(directory, candidates, rv, *run->error);
+    } while (rv != APR_SUCCESS);
+    cep_directory_close(directory); /* its memory goes before the image comes */
+    if (!policy)
+        return keep(run);
+    rv = make_image(&image, run, policy, cep_directory_identity(directory));
+    return rv == APR_SUCCESS ? publish(run, &image) : rv;
 }
 
 static apr_status_t run_file(struct run *run, const char *path)
@@ -324,22 +357,33 @@ static apr_status_t run_file(struct run *run, const char *path)
     struct cep_refresh_result *result = run->result;
     struct cep_directory *directory;
     apr_finfo_t state = {.size = -1};
+    struct cep_policy *policy;
     struct cep_value image;
     apr_status_t rv;
 
+    begin_source(run);
     result->source = APR_ARRAY_IDX(run->plan->directory->urls, 0, const char *);
     if (apr_stat(&state, path, CEP_STORE_FILE_STATE, run->pool) != APR_SUCCESS)
         state.size = -1;
     cep_mark_file(&run->mark, result->source, &state, run->now, run->pool);
     result->reason = why_full(run);
-    if (!result->reason && !has_moved(run) && cep_store_has_entries(run->store, &state, run->pool))
-        return keep(run, "the file has not been touched");
+    if (!result->reason && !has_moved(run) &&
+        cep_store_has_entries(run->store, &state, run->pool)) {
+        result->reason = "the file has not been touched";
+        return keep(run);
+    }
     if (!result->reason)
         result->reason = "the file has been touched";
     result->full = 1;
-    rv = cep_directory_open(&directory, run->plan->directory, run->log, run->pool, run->error);
+    rv = cep_directory_open(&directory, run->plan->directory, run->log, run->source_pool,
+                            run->error);
+    if (rv != APR_SUCCESS)
+        return rv;
+    begin_reading(run);
+    rv = read_policy(&policy, run, directory, NULL);
+    cep_directory_close(directory); /* its memory goes before the image comes */
     if (rv == APR_SUCCESS)
-        rv = make_image(&image, run, directory, NULL);
+        rv = make_image(&image, run, policy, cep_directory_identity(directory));
     if (rv == APR_SUCCESS)
         rv = cep_store_keep_entries(run->store, path, &state, run->pool, run->error);
     return rv == APR_SUCCESS ? publish(run, &image) : rv;
@@ -403,6 +447,7 @@ apr_status_t cep_refresh_run(struct cep_refresh_result *result, const struct cep
     result->failures = failures;
     run.error = error;
     run.result = result;
+    apr_pool_create(&run.source_pool, pool);
     rv = cep_store_lock(store, pool, error);
     if (rv == APR_EBUSY)
         return rv;

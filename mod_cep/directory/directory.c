@@ -76,40 +76,55 @@ static apr_status_t open_url(struct cep_directory *directory,
     return status;
 }
 
-/* One attempt to open a directory. */
-struct opening {
+/* Who is asked, one after the other. */
+struct cep_candidates {
     const struct cep_directory_config *config;
     apr_time_t deadline; /* of all of it; 0: each server has its own */
     const struct cep_log *log;
     apr_pool_t *pool;
-    const char *all; /* what was wrong with each, for the message; NULL: nothing yet */
+    apr_array_header_t *servers; /* of const char *, URLs */
+    int next;                    /* of servers */
+    apr_status_t status;         /* of the last that was of no use */
+    const char *all;             /* what was wrong with each, for the message; NULL: nothing yet */
 };
 
-static void note(struct opening *opening, const char *url, const char *why)
+static void note(struct cep_candidates *candidates, const char *sentence)
 {
-    opening->all = apr_pstrcat(opening->pool, opening->all ? opening->all : "",
-                               opening->all ? "; " : "", url, ": ", why, NULL);
+    candidates->all = apr_pstrcat(candidates->pool, candidates->all ? candidates->all : "",
+                                  candidates->all ? "; " : "", sentence, NULL);
+}
+
+/* A server was of no use, as sentence says, which begins with its URL. */
+static void pass_over(struct cep_candidates *candidates, apr_status_t status, const char *sentence)
+{
+    candidates->status = status;
+    note(candidates, sentence);
+    if (candidates->next < candidates->servers->nelts)
+        cep_log(candidates->log, CEP_LOG_INFO, status,
+                "CEP0201: CEPDirectory %s: %s; trying the next server", candidates->config->name,
+                sentence);
 }
 
 /* The URLs with domains replaced by their servers, those that failed of late behind the others. */
-static apr_array_header_t *list_servers(struct opening *opening)
+static apr_array_header_t *list_servers(struct cep_candidates *candidates)
 {
-    const struct cep_directory_config *config = opening->config;
-    apr_array_header_t *all = apr_array_make(opening->pool, 4, sizeof(const char *));
-    apr_array_header_t *doubtful = apr_array_make(opening->pool, 4, sizeof(const char *));
-    apr_array_header_t *servers = apr_array_make(opening->pool, 4, sizeof(const char *));
+    const struct cep_directory_config *config = candidates->config;
+    apr_pool_t *pool = candidates->pool;
+    apr_array_header_t *all = apr_array_make(pool, 4, sizeof(const char *));
+    apr_array_header_t *doubtful = apr_array_make(pool, 4, sizeof(const char *));
+    apr_array_header_t *servers = apr_array_make(pool, 4, sizeof(const char *));
     int i;
 
     for (i = 0; i < config->urls->nelts; i++) {
         const char *url = APR_ARRAY_IDX(config->urls, i, const char *), *why;
-        apr_time_t deadline =
-            cep_earlier(opening->deadline ? opening->deadline : APR_INT64_MAX, config->timeout);
+        apr_time_t deadline = cep_earlier(
+            candidates->deadline ? candidates->deadline : APR_INT64_MAX, config->timeout);
         struct cep_url parsed;
 
-        if (cep_url_parse(&parsed, url, opening->pool) || !parsed.domain)
+        if (cep_url_parse(&parsed, url, pool) || !parsed.domain)
             APR_ARRAY_PUSH(all, const char *) = url;
-        else if (cep_discover(all, config, &parsed, deadline, opening->pool, &why) != APR_SUCCESS)
-            note(opening, url, why);
+        else if (cep_discover(all, config, &parsed, deadline, pool, &why) != APR_SUCCESS)
+            note(candidates, apr_pstrcat(pool, url, ": ", why, NULL));
     }
     for (i = 0; i < all->nelts; i++) {
         const char *url = APR_ARRAY_IDX(all, i, const char *);
@@ -123,67 +138,88 @@ static apr_array_header_t *list_servers(struct opening *opening)
     return servers;
 }
 
-/* Try one server of which others - 1 more follow. */
-static apr_status_t try_server(struct opening *opening, struct cep_directory *directory,
-                               const char *url, int others)
+/* Try one server, of which others - 1 more follow. */
+static apr_status_t try_server(const struct cep_candidates *candidates,
+                               struct cep_directory *directory, const char *url, int others,
+                               apr_pool_t *pool, const char **why)
 {
-    const struct cep_directory_config *config = opening->config;
+    const struct cep_directory_config *config = candidates->config;
     apr_time_t deadline = cep_monotonic() + EXCHANGES_PER_URL * config->timeout;
-    const char *why;
-    apr_status_t status = APR_EAGAIN;
+    apr_status_t status;
 
-    if (opening->deadline) {
-        if (!cep_servers_may_try(config->servers, url, &why, opening->pool))
-            goto done;
+    if (candidates->deadline) {
+        if (!cep_servers_may_try(config->servers, url, why, pool))
+            return APR_EAGAIN;
         /* One that is silent leaves the others their share. */
         deadline = cep_monotonic();
-        deadline += (opening->deadline - deadline) / others;
+        deadline += (candidates->deadline - deadline) / others;
     }
-    status = open_url(directory, config, url, deadline, opening->pool, &why);
+    status = open_url(directory, config, url, deadline, pool, why);
     if (status == APR_SUCCESS) {
         cep_servers_worked(config->servers, url);
         directory->servers = config->servers;
-        directory->kept = opening->deadline != 0;
-        cep_log(opening->log, CEP_LOG_DEBUG, 0, "CEPDirectory %s: opened %s", config->name, url);
-        return APR_SUCCESS;
+        directory->kept = candidates->deadline != 0;
+        cep_log(candidates->log, CEP_LOG_DEBUG, 0, "CEPDirectory %s: opened %s", config->name, url);
+    } else if (!cep_directory_url_path(url)) {
+        cep_servers_failed(config->servers, url, *why);
     }
-    if (!cep_directory_url_path(url))
-        cep_servers_failed(config->servers, url, why);
-done:
-    if (others > 1)
-        cep_log(opening->log, CEP_LOG_INFO, status,
-                "CEP0201: CEPDirectory %s: %s: %s; trying the next server", config->name, url, why);
-    note(opening, url, why);
     return status;
 }
 
-static apr_status_t open_first(struct opening *opening, struct cep_directory **directory,
-                               const char **error)
+static struct cep_candidates *make_candidates(const struct cep_directory_config *config,
+                                              apr_time_t deadline, const struct cep_log *log,
+                                              apr_pool_t *pool)
 {
-    struct cep_directory *opened = apr_pcalloc(opening->pool, sizeof(*opened));
-    apr_array_header_t *servers = list_servers(opening);
-    apr_status_t status = APR_EINVAL;
-    int i;
+    struct cep_candidates *candidates = apr_pcalloc(pool, sizeof(*candidates));
 
-    for (i = 0; i < servers->nelts; i++) {
-        status = try_server(opening, opened, APR_ARRAY_IDX(servers, i, const char *),
-                            servers->nelts - i);
+    candidates->config = config;
+    candidates->deadline = deadline;
+    candidates->log = log;
+    candidates->pool = pool;
+    candidates->status = APR_EINVAL;
+    candidates->servers = list_servers(candidates);
+    return candidates;
+}
+
+struct cep_candidates *cep_directory_candidates(const struct cep_directory_config *config,
+                                                const struct cep_log *log, apr_pool_t *pool)
+{
+    return make_candidates(config, 0, log, pool);
+}
+
+apr_status_t cep_directory_open_next(struct cep_directory **directory,
+                                     struct cep_candidates *candidates, apr_pool_t *pool,
+                                     const char **error)
+{
+    struct cep_directory *opened = apr_pcalloc(pool, sizeof(*opened));
+
+    while (candidates->next < candidates->servers->nelts) {
+        const char *url = APR_ARRAY_IDX(candidates->servers, candidates->next, const char *), *why;
+        int others = candidates->servers->nelts - candidates->next++;
+        apr_status_t status = try_server(candidates, opened, url, others, pool, &why);
+
         if (status == APR_SUCCESS) {
             *directory = opened;
             return APR_SUCCESS;
         }
+        pass_over(candidates, status, apr_pstrcat(pool, url, ": ", why, NULL));
     }
-    *error = opening->all ? opening->all : "no URL is configured; set CEPURL";
-    return status;
+    *error = candidates->all ? candidates->all : "no URL is configured; set CEPURL";
+    return candidates->status;
+}
+
+void cep_directory_give_up(struct cep_directory *directory, struct cep_candidates *candidates,
+                           apr_status_t status, const char *why)
+{
+    cep_directory_close(directory);
+    pass_over(candidates, status, why);
 }
 
 apr_status_t cep_directory_open(struct cep_directory **directory,
                                 const struct cep_directory_config *config,
                                 const struct cep_log *log, apr_pool_t *pool, const char **error)
 {
-    struct opening opening = {.config = config, .log = log, .pool = pool};
-
-    return open_first(&opening, directory, error);
+    return cep_directory_open_next(directory, make_candidates(config, 0, log, pool), pool, error);
 }
 
 apr_status_t cep_directory_open_within(struct cep_directory **directory,
@@ -191,12 +227,10 @@ apr_status_t cep_directory_open_within(struct cep_directory **directory,
                                        apr_interval_time_t limit, const struct cep_log *log,
                                        apr_pool_t *pool, const char **error)
 {
-    struct opening opening = {.config = config,
-                              .deadline = cep_monotonic() + (limit > 0 ? limit : 0),
-                              .log = log,
-                              .pool = pool};
+    apr_time_t deadline = cep_monotonic() + (limit > 0 ? limit : 0);
 
-    return open_first(&opening, directory, error);
+    return cep_directory_open_next(directory, make_candidates(config, deadline, log, pool), pool,
+                                   error);
 }
 
 void cep_directory_close(struct cep_directory *directory)

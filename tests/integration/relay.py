@@ -19,14 +19,17 @@ def server_context(certificate, key):
 class Relay:
     """tls: (certificate, key) with which TLS ends here; it begins again towards the target.
 
-    cut_after: each connection dies when the target has sent so many octets; None: it lives."""
+    cut_after: what the target sends beyond so many octets on a connection does not arrive; None:
+    all does. then: what becomes of the connection: "dies", "stalls" or "talks nonsense". cuts: how
+    often that was; longest: the most octets that came on one connection."""
 
     def __init__(self, address, target, tls=None):
         self.target = target
         self.connections = 0
         self.seen = b""
         self.cut_after = None
-        self.cuts = 0
+        self.then = "dies"
+        self.cuts = self.longest = 0
         self.tls = server_context(*tls) if tls else None
         self.listener = socket.create_server(address)
         self.port = self.listener.getsockname()[1]
@@ -68,15 +71,27 @@ class Relay:
                     break
                 self.seen += data
                 passed += len(data)
+                if answers:
+                    self.longest = max(self.longest, passed)
                 if answers and self.cut_after is not None and passed > self.cut_after:
                     self.cuts += 1
-                    sink.shutdown(socket.SHUT_RDWR)
-                    source.shutdown(socket.SHUT_RDWR)
+                    sink.sendall(data[:max(0, len(data) - (passed - self.cut_after))])
+                    self._cut(source, sink)
                     break
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
         except OSError:
             pass
+
+    def _cut(self, source, sink):
+        if self.then == "talks nonsense":
+            sink.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 100)
+        if self.then == "dies":
+            sink.shutdown(socket.SHUT_RDWR)
+            source.shutdown(socket.SHUT_RDWR)
+        else:  # until the other side has had enough
+            while source.recv(65536):
+                pass
 
     def close(self):
         self.closed = True

@@ -325,9 +325,9 @@ def restart_on(slapd, port):
     assert slapd._listens()
 
 
-def start_ldap(server, url, *more):
+def start_ldap(server, urls, *more):
     """A server whose callers are remembered, so that requests need no directory."""
-    server.configure(directory_section(url, extra=("CEPTimeout 1s",) + more), location_section(),
+    server.configure(directory_section(urls, extra=("CEPTimeout 1s",) + more), location_section(),
                      server=("CEPTokenTTL 1h",))
     return server.start()
 
@@ -405,9 +405,8 @@ CUTS = (3000, 30000)
 @needs_slapd
 @pytest.mark.parametrize("after", CUTS)
 def test_directory_dies_while_it_is_read(two_slapds, make_httpd, after):
-    """At the start: no policy is better than a part of one. Later: the old one. And never is a
-    part of one server's answer put together with that of another."""
-    first, second = two_slapds
+    """At the start: no policy is better than a part of one. Later: the old one."""
+    first, _ = two_slapds
     with Relay(("127.0.0.1", 0), ("127.0.0.1", first.port)) as relay:
         relay.cut_after = after
         server = start_ldap(make_httpd(), "ldap://127.0.0.1:%d" % relay.port)
@@ -431,24 +430,65 @@ def test_directory_dies_while_it_is_read(two_slapds, make_httpd, after):
             wait_for_name(server, "Third", timeout=5)
         assert load.wrong == []
 
-        # Another server stands behind it: the next attempt reads that one, from its beginning.
-        server.configure(
-            directory_section("ldap://127.0.0.1:%d" % relay.port, second.ldap,
-                              extra=("CEPTimeout 1s",)),
-            location_section(), server=("CEPTokenTTL 1h",))
-        server.reload()
-        wait_for_name(server, "Third")
-        server.log.allow("CEP0501")
-        relay.cut_after, relay.cuts = after, 0
+
+@needs_slapd
+@pytest.mark.parametrize("trouble", ("dies", "stalls", "talks nonsense"))
+def test_next_server_is_read_in_the_same_run(two_slapds, make_httpd, trouble):
+    """The first one fails when all but its last entries have come: the same run reads the second,
+    from its beginning, and nothing of the first one gets into the policy. No run has failed."""
+    first, second = two_slapds
+    with Relay(("127.0.0.1", 0), ("127.0.0.1", first.port)) as relay:
+        server = start_ldap(make_httpd(), "ldap://127.0.0.1:%d %s" % (relay.port, second.ldap))
+        server.wait_for_policy()
+        before = display_names(server)
+        assert "Corp User" in before and "Second" not in before
+        source = "CEP0500: .* from ldap://127.0.0.1:%d: "
         marker = server.log.marker()
-        modify(first, set_name(CORPUSER, "Fourth"))
-        seen, deadline = [], time.monotonic() + 6
-        while {"Second"} not in seen:
-            seen.append(display_names(server))
-            assert time.monotonic() < deadline, server.log.tail()
-        assert relay.cuts
-        assert all(found == {"Second"} or "Second" not in found for found in seen)
-        assert all("Fourth" not in found for found in seen)
+        with Load(server) as load:
+            relay.then, relay.cut_after = trouble, relay.longest - 300
+            modify(first, set_name(CORPUSER, "Third"))
+            seen, deadline = [], time.monotonic() + 6
+            while {"Second"} not in seen:
+                seen.append(display_names(server))
+                assert time.monotonic() < deadline, server.log.tail()
+        assert load.wrong == []
+        assert all(names in (before, {"Second"}) for names in seen)
+        # One server after the other: that the first is passed over is told once for each run.
+        lines = server.log.find("CEP0201: .*; trying the next server", marker)
+        assert relay.cuts == len(lines) >= 1
+        assert all("ldap://127.0.0.1:%d: " % relay.port in line.text for line in lines)
+        assert server.log.find(source % second.port + ".*another server", marker)
+        if trouble == "dies":  # when it has recovered it is the first again
+            relay.cut_after = None
+            wait_for_name(server, "Third", timeout=10)
+
+
+@needs_slapd
+def test_all_servers_fail_on_the_way(two_slapds, make_httpd):
+    """Each is asked once in a run, the log names both, and what was read before is served."""
+    first, second = two_slapds
+    with Relay(("127.0.0.1", 0), ("127.0.0.1", first.port)) as one, \
+            Relay(("127.0.0.1", 0), ("127.0.0.1", second.port)) as two:
+        server = start_ldap(make_httpd(), " ".join("ldap://127.0.0.1:%d" % relay.port
+                                                   for relay in (one, two)))
+        server.wait_for_policy()
+        before = display_names(server)
+        server.log.expect("CEP0501")
+        marker = server.log.marker()
+        with Load(server) as load:
+            one.cut_after = two.cut_after = 3000
+            modify(first, set_name(CORPUSER, "Third"))
+            text = server.log.wait_for("CEP0501", marker)[0].text
+            assert [text.count("ldap://127.0.0.1:%d: " % relay.port)
+                    for relay in (one, two)] == [1, 1]
+            assert display_names(server) == before
+            two.cut_after = None
+            deadline = time.monotonic() + 6
+            while display_names(server) != {"Second"}:
+                assert time.monotonic() < deadline, server.log.tail()
+                time.sleep(0.05)
+        assert load.wrong == []
+        assert len(server.log.trouble("CEP0501", marker)) == 1
 
 
 @needs_slapd
