@@ -17,7 +17,9 @@ def server_context(certificate, key):
 
 
 class Relay:
-    """tls: (certificate, key) with which TLS ends here; it begins again towards the target.
+    """address: where it listens, or a socket that does.
+
+    tls: (certificate, key) with which TLS ends here; it begins again towards the target.
 
     cut_after: what the target sends beyond so many octets on a connection does not arrive; None:
     all does. then: what becomes of the connection: "dies", "stalls" or "talks nonsense". cuts: how
@@ -31,7 +33,8 @@ class Relay:
         self.then = "dies"
         self.cuts = self.longest = 0
         self.tls = server_context(*tls) if tls else None
-        self.listener = socket.create_server(address)
+        self.listener = address if isinstance(address, socket.socket) else \
+            socket.create_server(address)
         self.port = self.listener.getsockname()[1]
         self.closed = False
         threading.Thread(target=self._accept, daemon=True).start()

@@ -9,14 +9,16 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
 
+import black_hole
+from black_hole import BlackHole
 from cep_env import SAMPLE, ldif, soap
-from cep_env.httpd import MPMS, daemon_user, directory_section, free_port, location_section
+from cep_env.httpd import MPMS, daemon_user, directory_section, location_section
 from conftest import start_sample
 from relay import Relay
 from slapd import Slapd, find_slapd
@@ -24,7 +26,6 @@ from test_reload import WORKERS_ASKED, Load, display_name, renamed, wait_for_nam
 
 TEMPLATES = "CN=Certificate Templates,CN=Public Key Services,CN=Services,CN=Configuration," \
             "DC=corp,DC=example"
-SERVICES = TEMPLATES.replace("Certificate Templates", "Enrollment Services")
 CORPUSER = "CN=CorpUser," + TEMPLATES
 
 needs_slapd = pytest.mark.skipif(find_slapd() is None, reason="slapd is not installed")
@@ -90,15 +91,16 @@ def test_openldap_is_read_when_it_has_changed(openldap, make_httpd):
 
 def test_mark_survives_a_restart(make_httpd):
     """Another process, and another life of the server, knows what was read."""
-    server = start_sample(make_httpd())
-    server.log.wait_for("CEP0500")
-    time.sleep(3.2)  # a file that was written just now is read again
+    server = make_httpd()
+    server.configure(directory_section("file:" + SAMPLE), location_section())
+    server.start().wait_for_policy()
+    wait_for_reason(server, "has not been touched", 0)
     inode = os.stat(server.snapshot_file()).st_ino
     marker = server.log.marker()
     server.stop()
     server.start()
     wait_for_reason(server, "has not been touched", marker)
-    server.configure(directory_section("file:" + server.path("policy.ldif"), extra=(
+    server.configure(directory_section("file:" + SAMPLE, extra=(
         "CEPEnrollmentURI CorpCA kerberos https://new.corp.example/",)), location_section())
     server.log.allow("CEP0359")
     marker = server.log.marker()
@@ -109,118 +111,11 @@ def test_mark_survives_a_restart(make_httpd):
 
 def test_full_refresh(make_httpd):
     server = make_httpd()
-    with open(SAMPLE, encoding="utf-8") as file:
-        server.write("policy.ldif", file.read())
-    server.configure(directory_section("file:" + server.path("policy.ldif"),
-                                       extra=("CEPFullRefresh 2s",)), location_section())
+    server.configure(directory_section("file:" + SAMPLE, extra=("CEPFullRefresh 2s",)),
+                     location_section())
     server.start().wait_for_policy()
     server.log.wait_for("not been touched")
     server.log.wait_for("time for a full refresh", count=2, timeout=12)
-
-
-def test_active_directory_is_read_when_it_has_changed(active_directory, make_httpd):
-    """A flag, an ACL, the publication at a CA, a new template, a deleted CA."""
-    import security_descriptor as sd
-    from test_samba import login, start, write_passwords
-    ad = active_directory
-    server = make_httpd()
-    write_passwords(server)
-    start(server, ad.ldaps, extra=login(ad))
-    wait_for_reason(server, "still at highestCommittedUSN", 0)
-    marker = server.log.marker()
-    ad.replace("CN=alice,CN=Users,DC=corp,DC=example", "description", "moves the USN")
-    wait_for_reason(server, "no entry has changed", marker)
-
-    def model():
-        return soap.send(server, user="alice", password="password").model()
-
-    def until(condition):
-        """One worker may see it a moment before another; after that moment none is behind."""
-        deadline = time.monotonic() + 3  # the interval is 1 s
-        while not all(condition() for _ in range(WORKERS_ASKED)):
-            assert time.monotonic() < deadline, server.log.tail()
-            time.sleep(0.02)
-
-    template = ldif.find(ad.entries, "CorpUser", "pKICertificateTemplate")
-    before = template.value("nTSecurityDescriptor")
-    name = template.value("displayName").decode()
-    services = [entry for entry in ad.entries if entry.is_a("pKIEnrollmentService")]
-    publishers = [entry for entry in services
-                  if b"CorpUser" in entry.values("certificateTemplates")]
-    try:
-        ad.replace(template.dn, "displayName", "Flagged")
-        until(lambda: "CorpUser" in model()["policies"] and
-              model()["policies"]["CorpUser"]["policyOIDReference"][2] == "Flagged")
-        closed = sd.parse(before)
-        closed.dacl = [ace for ace in closed.dacl if ace.type == sd.ALLOWED]
-        ad.replace(template.dn, "nTSecurityDescriptor", closed.to_bytes())
-        until(lambda: "CorpUser" not in (model()["policies"] or ()))
-        ad.replace(template.dn, "nTSecurityDescriptor", before)
-        until(lambda: "CorpUser" in model()["policies"])
-        for service in publishers:
-            ad.replace(service.dn, "certificateTemplates", *[
-                value for value in service.values("certificateTemplates") if value != b"CorpUser"])
-        until(lambda: "CorpUser" not in (model()["policies"] or ()))
-    finally:
-        ad.replace(template.dn, "displayName", name)
-        ad.replace(template.dn, "nTSecurityDescriptor", before)
-        for service in publishers:
-            ad.replace(service.dn, "certificateTemplates",
-                       *service.values("certificateTemplates"))
-    until(lambda: "CorpUser" in model()["policies"])
-
-
-def add(ad, model, cn, **values):
-    """A copy of an entry under another name and with other values ('_' stands for '-')."""
-    entry = model.copy()
-    entry.dn = re.sub("^CN=[^,]*", "CN=" + cn, model.dn)
-    entry.set("cn", cn)
-    for name, value in values.items():
-        entry.set(name.replace("_", "-"), value)
-    descriptor = entry.value("nTSecurityDescriptor")
-    for name in ("nTSecurityDescriptor", "objectGUID", "distinguishedName", "name"):
-        entry.remove(name)
-    ad.modify(ldif.dump([entry]).replace("\ndn: %s\n" % entry.dn,
-                                         "\ndn: %s\nchangetype: add\n" % entry.dn))
-    ad.replace(entry.dn, "nTSecurityDescriptor", descriptor)
-    return entry.dn
-
-
-def test_active_directory_gets_objects_and_loses_them(active_directory, make_httpd):
-    """A new template, which a new CA publishes; the CA is deleted, and the template."""
-    from test_samba import login, start, write_passwords
-    ad = active_directory
-    server = make_httpd()
-    write_passwords(server)
-    start(server, ad.ldaps, extra=login(ad))
-    wait_for_reason(server, "still at highestCommittedUSN", 0)
-    template = ldif.find(ad.entries, "CorpUser", "pKICertificateTemplate")
-    service = next(entry for entry in ad.entries if entry.is_a("pKIEnrollmentService")
-                   and b"CorpUser" in entry.values("certificateTemplates"))
-
-    def answer():
-        return soap.send(server, user="alice", password="password").body
-
-    def in_all(*names):
-        """Which of NewTemplate and NewCA are in all workers' answers."""
-        deadline = time.monotonic() + 3  # the interval is 1 s
-        while {tuple(name for name in ("NewTemplate", "NewCA") if name.encode() in answer())
-               for _ in range(WORKERS_ASKED)} != {names}:
-            assert time.monotonic() < deadline, server.log.tail()
-
-    made = []
-    try:
-        made.append(add(ad, template, "NewTemplate", displayName="NewTemplate",
-                        msPKI_Cert_Template_OID="1.3.6.1.4.1.311.21.8.9.9.9.1"))
-        made.append(add(ad, service, "NewCA", displayName="NewCA",
-                        certificateTemplates="NewTemplate",
-                        msPKI_Enrollment_Servers="1\n2\n0\nhttps://NewCA.corp.example/ces\n0"))
-        in_all("NewTemplate", "NewCA")
-        ad.modify("dn: %s\nchangetype: delete\n" % made.pop())
-        in_all()
-    finally:
-        for dn in reversed(made):
-            ad.modify("dn: %s\nchangetype: delete\n" % dn)
 
 
 # --- the directory fails -------------------------------------------------------------------------
@@ -252,69 +147,6 @@ class Garbage(threading.Thread):
         self.listener.close()
 
 
-FORWARDER = """
-import socket, sys, threading
-def copy(a, b):
-    try:
-        while True:
-            data = a.recv(65536)
-            if not data: break
-            b.sendall(data)
-    except OSError: pass
-    for s in (a, b):
-        try: s.shutdown(socket.SHUT_RDWR)
-        except OSError: pass
-listener = socket.create_server((sys.argv[1], 389))
-print("up", flush=True)
-while True:
-    client = listener.accept()[0]
-    server = socket.socket(socket.AF_UNIX)
-    server.connect(sys.argv[2])
-    for pair in ((client, server), (server, client)):
-        threading.Thread(target=copy, args=pair, daemon=True).start()
-"""
-
-
-class BlackHole:
-    """slapd in a network of its own, whose answers can be swallowed."""
-
-    def __init__(self, slapd):
-        self.name = "cep%d" % os.getpid()
-        net = "10.%d.%d." % (random.randrange(1, 250), random.randrange(1, 250))
-        self.here, self.there = net + "1", net + "2"
-        self.ip("netns", "add", self.name)
-        self.ip("link", "add", self.name + "a", "type", "veth", "peer", "name", self.name + "b",
-                "netns", self.name)
-        self.ip("addr", "add", self.here + "/30", "dev", self.name + "a")
-        self.ip("link", "set", self.name + "a", "up")
-        self.inside("addr", "add", self.there + "/30", "dev", self.name + "b")
-        self.inside("link", "set", self.name + "b", "up")
-        self.process = subprocess.Popen(
-            ["ip", "netns", "exec", self.name, sys.executable, "-c", FORWARDER, self.there,
-             slapd.socket], stdout=subprocess.PIPE)
-        assert self.process.stdout.readline() == b"up\n"
-
-    @staticmethod
-    def ip(*words):
-        subprocess.run(["ip", *words], check=True, capture_output=True)
-
-    def inside(self, *words):
-        self.ip("-n", self.name, *words)
-
-    def swallow(self):
-        self.inside("route", "add", "blackhole", self.here + "/32")
-
-    def release(self):
-        self.inside("route", "del", "blackhole", self.here + "/32")
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-        self.ip("link", "del", self.name + "a")
-        self.ip("netns", "del", self.name)
-
-
 def restart_on(slapd, port):
     """slapd again on the port that httpd knows."""
     slapd.process = subprocess.Popen(
@@ -332,70 +164,55 @@ def start_ldap(server, urls, *more):
     return server.start()
 
 
+def several_failures(server, marker):
+    """Wait for them; they are one trouble, which is told once."""
+    server.log.wait_for("CEP0501", marker, count=2)
+    assert len(server.log.trouble("CEP0501", marker)) == 1
+
+
 @needs_slapd
 @pytest.mark.parametrize("trouble", ("dies", "hangs", "talks nonsense", "vanishes"))
 def test_directory_fails_under_load(make_httpd, tmp_path, trouble):
     """No request fails, the trouble is said once, and news come soon after the return."""
-    if trouble == "vanishes" and (os.geteuid() != 0 or not shutil.which("ip")):
-        pytest.skip("a network of its own needs root and iproute2")
-    hole = garbage = None
-    with Slapd(tmp_path / "s", SAMPLE) as slapd:
-        port = slapd.port
-        try:
-            hole = BlackHole(slapd) if trouble == "vanishes" else None
-            server = start_ldap(make_httpd(), "ldap://" + hole.there if hole else slapd.ldap)
-            server.wait_for_policy()
-            soap.check_answer(soap.send(server))
-            server.log.expect("CEP0501")
-            marker = server.log.marker()
-            with Load(server) as load:
-                if trouble == "hangs":
-                    slapd.pause()
-                elif hole:
-                    hole.swallow()
-                else:
-                    slapd.process.kill()
-                    slapd.process.wait()
-                    garbage = Garbage(port) if trouble == "talks nonsense" else None
-                server.log.wait_for("CEP0501", marker)
-                time.sleep(2.5)
-                # the record tells what the log does
-                state = open(server.snapshot_file().replace(".snapshot", ".state"),
-                             encoding="utf-8").read()
-                assert re.search(r"^failures [1-9]", state, re.M) and "\nerror ldap://" in state
-                if trouble == "hangs":
-                    slapd.resume()
-                elif hole:
-                    hole.release()
-                else:
-                    if garbage:
-                        garbage.close()
-                    restart_on(slapd, port)
-                modify(slapd, set_name(CORPUSER, "After " + trouble))
-                wait_for_name(server, "After " + trouble, timeout=5)
-            assert load.wrong == [] and load.count > 20
-            assert len(server.log.trouble("CEP0501", marker)) == 1
-        finally:
-            if hole:
-                hole.close()
-
-
-@pytest.fixture
-def two_slapds(tmp_path):
-    """Two servers that do not agree: the display names of the second one say so."""
-    other = ldif.read(SAMPLE)
-    for entry in other:
-        if entry.is_a("pKICertificateTemplate"):
-            entry.set("displayName", "Second")
-    ldif.write(tmp_path / "second.ldif", other)
-    with Slapd(tmp_path / "1", SAMPLE) as first, \
-            Slapd(tmp_path / "2", tmp_path / "second.ldif") as second:
-        yield first, second
-
-
-def display_names(server):
-    model = soap.send(server).model()
-    return {policy["policyOIDReference"][2] for policy in (model["policies"] or {}).values()}
+    if trouble == "vanishes" and black_hole.why_not():
+        pytest.skip(black_hole.why_not())
+    with Slapd(tmp_path / "s", SAMPLE) as slapd, ExitStack() as stack:
+        port, url = slapd.port, slapd.ldap
+        if trouble == "vanishes":
+            hole = stack.enter_context(BlackHole(("127.0.0.1", port)))
+            url = "ldap://" + hole.address
+        server = start_ldap(make_httpd(), url)
+        server.wait_for_policy()
+        soap.check_answer(soap.send(server))
+        server.log.expect("CEP0501")
+        marker = server.log.marker()
+        with Load(server) as load:
+            if trouble == "hangs":
+                slapd.pause()
+            elif trouble == "vanishes":
+                hole.swallow()
+            else:
+                slapd.process.kill()
+                slapd.process.wait()
+                garbage = Garbage(port) if trouble == "talks nonsense" else None
+            several_failures(server, marker)
+            # the record tells what the log does
+            with open(server.snapshot_file().replace(".snapshot", ".state"),
+                      encoding="utf-8") as file:
+                state = file.read()
+            assert re.search(r"^failures [1-9]", state, re.M) and "\nerror ldap://" in state
+            if trouble == "hangs":
+                slapd.resume()
+            elif trouble == "vanishes":
+                hole.release()
+            else:
+                if garbage:
+                    garbage.close()
+                restart_on(slapd, port)
+            modify(slapd, set_name(CORPUSER, "After " + trouble))
+            wait_for_name(server, "After " + trouble, timeout=5)
+        assert load.wrong == [] and load.count > 20
+        assert len(server.log.trouble("CEP0501", marker)) == 1
 
 
 # Octets of slapd's answers after which the connection dies: behind the bind, and between entries.
@@ -404,10 +221,10 @@ CUTS = (3000, 30000)
 
 @needs_slapd
 @pytest.mark.parametrize("after", CUTS)
-def test_directory_dies_while_it_is_read(two_slapds, make_httpd, after):
+def test_directory_dies_while_it_is_read(make_httpd, tmp_path, after):
     """At the start: no policy is better than a part of one. Later: the old one."""
-    first, _ = two_slapds
-    with Relay(("127.0.0.1", 0), ("127.0.0.1", first.port)) as relay:
+    with Slapd(tmp_path / "s", SAMPLE) as slapd, \
+            Relay(("127.0.0.1", 0), ("127.0.0.1", slapd.port)) as relay:
         relay.cut_after = after
         server = start_ldap(make_httpd(), "ldap://127.0.0.1:%d" % relay.port)
         server.log.expect("CEP0501")
@@ -416,79 +233,19 @@ def test_directory_dies_while_it_is_read(two_slapds, make_httpd, after):
         assert relay.cuts
         relay.cut_after = None
         server.wait_for_policy()
-        names = display_names(server)
-        assert "Corp User" in names and "Second" not in names
+        before = soap.send(server, soap.build(message_id="urn:same")).body
 
         relay.cut_after, relay.cuts = after, 0
         server.log.expect("CEP0501")
         marker = server.log.marker()
         with Load(server) as load:
-            modify(first, set_name(CORPUSER, "Third"))
+            modify(slapd, set_name(CORPUSER, "Second"))
             server.log.wait_for("CEP0501", marker)
-            assert relay.cuts and display_names(server) == names
+            assert relay.cuts
+            assert soap.send(server, soap.build(message_id="urn:same")).body == before
             relay.cut_after = None
-            wait_for_name(server, "Third", timeout=5)
+            wait_for_name(server, "Second", timeout=5)
         assert load.wrong == []
-
-
-@needs_slapd
-@pytest.mark.parametrize("trouble", ("dies", "stalls", "talks nonsense"))
-def test_next_server_is_read_in_the_same_run(two_slapds, make_httpd, trouble):
-    """The first one fails when all but its last entries have come: the same run reads the second,
-    from its beginning, and nothing of the first one gets into the policy. No run has failed."""
-    first, second = two_slapds
-    with Relay(("127.0.0.1", 0), ("127.0.0.1", first.port)) as relay:
-        server = start_ldap(make_httpd(), "ldap://127.0.0.1:%d %s" % (relay.port, second.ldap))
-        server.wait_for_policy()
-        before = display_names(server)
-        assert "Corp User" in before and "Second" not in before
-        source = "CEP0500: .* from ldap://127.0.0.1:%d: "
-        marker = server.log.marker()
-        with Load(server) as load:
-            relay.then, relay.cut_after = trouble, relay.longest - 300
-            modify(first, set_name(CORPUSER, "Third"))
-            seen, deadline = [], time.monotonic() + 6
-            while {"Second"} not in seen:
-                seen.append(display_names(server))
-                assert time.monotonic() < deadline, server.log.tail()
-        assert load.wrong == []
-        assert all(names in (before, {"Second"}) for names in seen)
-        # One server after the other: that the first is passed over is told once for each run.
-        lines = server.log.find("CEP0201: .*; trying the next server", marker)
-        assert relay.cuts == len(lines) >= 1
-        assert all("ldap://127.0.0.1:%d: " % relay.port in line.text for line in lines)
-        assert server.log.find(source % second.port + ".*another server", marker)
-        if trouble == "dies":  # when it has recovered it is the first again
-            relay.cut_after = None
-            wait_for_name(server, "Third", timeout=10)
-
-
-@needs_slapd
-def test_all_servers_fail_on_the_way(two_slapds, make_httpd):
-    """Each is asked once in a run, the log names both, and what was read before is served."""
-    first, second = two_slapds
-    with Relay(("127.0.0.1", 0), ("127.0.0.1", first.port)) as one, \
-            Relay(("127.0.0.1", 0), ("127.0.0.1", second.port)) as two:
-        server = start_ldap(make_httpd(), " ".join("ldap://127.0.0.1:%d" % relay.port
-                                                   for relay in (one, two)))
-        server.wait_for_policy()
-        before = display_names(server)
-        server.log.expect("CEP0501")
-        marker = server.log.marker()
-        with Load(server) as load:
-            one.cut_after = two.cut_after = 3000
-            modify(first, set_name(CORPUSER, "Third"))
-            text = server.log.wait_for("CEP0501", marker)[0].text
-            assert [text.count("ldap://127.0.0.1:%d: " % relay.port)
-                    for relay in (one, two)] == [1, 1]
-            assert display_names(server) == before
-            two.cut_after = None
-            deadline = time.monotonic() + 6
-            while display_names(server) != {"Second"}:
-                assert time.monotonic() < deadline, server.log.tail()
-                time.sleep(0.05)
-        assert load.wrong == []
-        assert len(server.log.trouble("CEP0501", marker)) == 1
 
 
 @needs_slapd
@@ -507,7 +264,7 @@ def test_graceful_restart_while_a_directory_hangs(make_httpd, tmp_path):
         try:
             server.log.wait_for("CEP0501")
             with Load(server) as load:
-                for _ in range(3):
+                for _ in range(2):
                     begin = time.monotonic()
                     server.reload()
                     soap.check_fault(soap.send(server, path="/hangs"), "Receiver",
@@ -537,7 +294,7 @@ def test_cold_start(make_httpd, tmp_path):
         assert time.monotonic() - begin < 2
         soap.check_fault(response, "Receiver", "InternalServiceFault")
         assert int(response.headers["Retry-After"]) > 0
-        time.sleep(5)  # long enough for waits to have grown
+        server.log.wait_for("CEP0501", count=3)  # waits would have grown
         restart_on(slapd, port)
         server.wait_for_policy(timeout=5)
         soap.check_answer(soap.send(server))
@@ -563,7 +320,7 @@ def test_too_old(make_httpd):
         text = file.read()
     server.write("policy.ldif", text)
     server.configure(directory_section("file:" + server.path("policy.ldif"),
-                                       extra=("CEPMaxStale 3s",)), location_section())
+                                       extra=("CEPMaxStale 2s",)), location_section())
     server.start().wait_for_policy()
     soap.check_answer(soap.send(server))
     server.log.expect("CEP0501", "CEP0505")
@@ -573,7 +330,7 @@ def test_too_old(make_httpd):
     response = soap.send(server)
     soap.check_fault(response, "Receiver", "InternalServiceFault")
     assert int(response.headers["Retry-After"]) > 0
-    time.sleep(2)
+    server.log.wait_for("CEP0501", server.log.marker(), count=2)
     assert len(server.log.trouble("CEP050[15]", marker)) == 2
     server.write("policy.ldif", text)
     deadline = time.monotonic() + 5
@@ -610,9 +367,8 @@ def test_full_disk(small_disk):
     marker = server.log.marker()
     server.write("policy.ldif", ldif.dump(renamed("Too much")))
     server.log.wait_for("No space left", marker)
-    time.sleep(3)
+    several_failures(server, marker)
     assert display_name(server) == "Corp User"
-    assert len(server.log.trouble("CEP0501", marker)) == 1
     assert len(server.log.trouble("CEP0504", marker)) <= 1
     os.unlink(filler)
     wait_for_name(server, "Too much")
@@ -629,9 +385,8 @@ def test_read_only_disk(small_disk):
     try:
         server.write("policy.ldif", ldif.dump(renamed("Written again")))
         server.log.wait_for("Read-only", marker)
-        time.sleep(2)
+        several_failures(server, marker)
         assert display_name(server) == "Corp User"
-        assert len(server.log.trouble("CEP0501", marker)) == 1
     finally:
         subprocess.run(["mount", "-o", "remount,rw", server.cache], check=True)
     wait_for_name(server, "Written again")
@@ -718,13 +473,13 @@ def refresher(server):
 @pytest.mark.parametrize("mpm", MPMS)
 def test_children_are_killed_under_load(make_httpd, mpm):
     """kill -9 of any child, and of the one that refreshes, again and again. CEP_KILLS: how often,
-    for a long run; else some 7 s."""
+    for a long run; else some 3 s."""
     kills = int(os.environ.get("CEP_KILLS", 0))
     server = start_sample(make_httpd(mpm))
     server.log.wait_for("CEP0500")
     server.log.kills = True
     chance = random.Random(7)
-    end = time.monotonic() + 7
+    end = time.monotonic() + 3
     done = 0
     with PatientLoad(server) as load:
         while done < kills or (not kills and time.monotonic() < end):

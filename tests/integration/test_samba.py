@@ -1,6 +1,7 @@
 # Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0
 """A real Active Directory: the same policy as from LDIF, and what only AD does."""
 
+import re
 import time
 
 import pytest
@@ -11,6 +12,8 @@ from cep_env.evaluator import compare
 from cep_env.httpd import PASSWORDS, directory_section, location_section
 from samba_ad import BASE
 from test_ldap import entries
+from test_refresh import wait_for_reason
+from test_reload import WORKERS_ASKED
 
 NAMES = ("alice", "alice@corp.example", "alice@CORP.EXAMPLE", "ALICE@Corp.Example",
          "CORP\\alice", "corp\\Alice")
@@ -290,3 +293,105 @@ def test_template_changes(active_directory, server, replace):
     assert listed(server, "grace") >= {"CorpUser"}
     active_directory.replace(dn, "nTSecurityDescriptor", before)
     wait_until(lambda: "CorpUser" in listed(server, "alice"))
+
+
+def test_active_directory_is_read_when_it_has_changed(active_directory, make_httpd):
+    """A flag, an ACL, the publication at a CA, a new template, a deleted CA."""
+    ad = active_directory
+    server = make_httpd()
+    write_passwords(server)
+    start(server, ad.ldaps, extra=login(ad))
+    wait_for_reason(server, "still at highestCommittedUSN", 0)
+    marker = server.log.marker()
+    ad.replace("CN=alice,CN=Users,DC=corp,DC=example", "description", "moves the USN")
+    wait_for_reason(server, "no entry has changed", marker)
+
+    def model():
+        return soap.send(server, user="alice", password="password").model()
+
+    def until(condition):
+        """One worker may see it a moment before another; after that moment none is behind."""
+        deadline = time.monotonic() + 3  # the interval is 1 s
+        while not all(condition() for _ in range(WORKERS_ASKED)):
+            assert time.monotonic() < deadline, server.log.tail()
+            time.sleep(0.02)
+
+    template = ldif.find(ad.entries, "CorpUser", "pKICertificateTemplate")
+    before = template.value("nTSecurityDescriptor")
+    name = template.value("displayName").decode()
+    services = [entry for entry in ad.entries if entry.is_a("pKIEnrollmentService")]
+    publishers = [entry for entry in services
+                  if b"CorpUser" in entry.values("certificateTemplates")]
+    try:
+        ad.replace(template.dn, "displayName", "Flagged")
+        until(lambda: "CorpUser" in model()["policies"] and
+              model()["policies"]["CorpUser"]["policyOIDReference"][2] == "Flagged")
+        closed = sd.parse(before)
+        closed.dacl = [ace for ace in closed.dacl if ace.type == sd.ALLOWED]
+        ad.replace(template.dn, "nTSecurityDescriptor", closed.to_bytes())
+        until(lambda: "CorpUser" not in (model()["policies"] or ()))
+        ad.replace(template.dn, "nTSecurityDescriptor", before)
+        until(lambda: "CorpUser" in model()["policies"])
+        for service in publishers:
+            ad.replace(service.dn, "certificateTemplates", *[
+                value for value in service.values("certificateTemplates") if value != b"CorpUser"])
+        until(lambda: "CorpUser" not in (model()["policies"] or ()))
+    finally:
+        ad.replace(template.dn, "displayName", name)
+        ad.replace(template.dn, "nTSecurityDescriptor", before)
+        for service in publishers:
+            ad.replace(service.dn, "certificateTemplates",
+                       *service.values("certificateTemplates"))
+    until(lambda: "CorpUser" in model()["policies"])
+
+
+def add(ad, model, cn, **values):
+    """A copy of an entry under another name and with other values ('_' stands for '-')."""
+    entry = model.copy()
+    entry.dn = re.sub("^CN=[^,]*", "CN=" + cn, model.dn)
+    entry.set("cn", cn)
+    for name, value in values.items():
+        entry.set(name.replace("_", "-"), value)
+    descriptor = entry.value("nTSecurityDescriptor")
+    for name in ("nTSecurityDescriptor", "objectGUID", "distinguishedName", "name"):
+        entry.remove(name)
+    ad.modify(ldif.dump([entry]).replace("\ndn: %s\n" % entry.dn,
+                                         "\ndn: %s\nchangetype: add\n" % entry.dn))
+    ad.replace(entry.dn, "nTSecurityDescriptor", descriptor)
+    return entry.dn
+
+
+def test_active_directory_gets_objects_and_loses_them(active_directory, make_httpd):
+    """A new template, which a new CA publishes; the CA is deleted, and the template."""
+    ad = active_directory
+    server = make_httpd()
+    write_passwords(server)
+    start(server, ad.ldaps, extra=login(ad))
+    wait_for_reason(server, "still at highestCommittedUSN", 0)
+    template = ldif.find(ad.entries, "CorpUser", "pKICertificateTemplate")
+    service = next(entry for entry in ad.entries if entry.is_a("pKIEnrollmentService")
+                   and b"CorpUser" in entry.values("certificateTemplates"))
+
+    def answer():
+        return soap.send(server, user="alice", password="password").body
+
+    def in_all(*names):
+        """Which of NewTemplate and NewCA are in all workers' answers."""
+        deadline = time.monotonic() + 3  # the interval is 1 s
+        while {tuple(name for name in ("NewTemplate", "NewCA") if name.encode() in answer())
+               for _ in range(WORKERS_ASKED)} != {names}:
+            assert time.monotonic() < deadline, server.log.tail()
+
+    made = []
+    try:
+        made.append(add(ad, template, "NewTemplate", displayName="NewTemplate",
+                        msPKI_Cert_Template_OID="1.3.6.1.4.1.311.21.8.9.9.9.1"))
+        made.append(add(ad, service, "NewCA", displayName="NewCA",
+                        certificateTemplates="NewTemplate",
+                        msPKI_Enrollment_Servers="1\n2\n0\nhttps://NewCA.corp.example/ces\n0"))
+        in_all("NewTemplate", "NewCA")
+        ad.modify("dn: %s\nchangetype: delete\n" % made.pop())
+        in_all()
+    finally:
+        for dn in reversed(made):
+            ad.modify("dn: %s\nchangetype: delete\n" % dn)

@@ -5,11 +5,16 @@ import time
 
 import pytest
 
+import black_hole
+import dns
+from black_hole import BlackHole
 from cep_env import SAMPLE, evaluator, ldif, soap
 from cep_env.evaluator import compare
 from cep_env.httpd import directory_section, free_port, location_section
 from relay import Relay
-from test_reload import Load, wait_for_name
+from samba_ad import HOST
+from test_refresh import several_failures
+from test_reload import Load, display_name, wait_for_name
 from test_samba import ask, configure, listed, login, start, wait_until, write_passwords
 
 TRY_AGAIN = ("Receiver", "InternalServiceFault")
@@ -116,6 +121,43 @@ def test_controller_fails_under_load(active_directory, make_httpd, trouble):
                 {"hangs": ad.resume, "dies": ad.start}.get(trouble, lambda: None)()
                 ad.replace(template.dn, "displayName", "After it " + trouble)
                 wait_for_name(server, "After it " + trouble, timeout=7)
+            assert load.wrong == [] and load.count > 20
+            assert len(server.log.trouble("CEP0501", marker)) == 1
+        finally:
+            ad.replace(template.dn, "displayName", name)
+
+
+@pytest.mark.skipif(black_hole.why_not() is not None, reason=str(black_hole.why_not()))
+@pytest.mark.skipif(dns.why_not() is not None, reason=str(dns.why_not()))
+def test_controller_vanishes_under_load(active_directory, make_httpd, monkeypatch):
+    """Packets to it get lost: nothing is closed, nothing refused. Who was looked up before is
+    answered all the time, others are told to try again, and news come soon after the return."""
+    ad = active_directory
+    template = ldif.find(ad.entries, "CorpUser", "pKICertificateTemplate")
+    name = template.value("displayName").decode()
+    with BlackHole((ad.address, 389)) as hole, dns.Dns({}, {HOST: hole.address}) as names:
+        server = make_httpd()
+        monkeypatch.setenv("CEP_WRAPPER", names.wrapper(server.root))
+        server.configure(
+            directory_section("ldap://" + HOST, extra=login(ad, "CEPStartTLS On", timeout="1s")),
+            location_section(), server=("CEPTokenTTL 1h",))
+        server.start().wait_for_policy()
+        wait_until(lambda: soap.send(server).status == 200)
+        server.log.expect("CEP0501", "CEP0603")
+        marker = server.log.marker()
+        try:
+            with Load(server) as load:
+                hole.swallow()
+                several_failures(server, marker)
+                assert "in time" in server.log.find("CEP0501", marker)[-1].text
+                begin = time.monotonic()
+                soap.check_fault(soap.send(server, user="bob"), *TRY_AGAIN)
+                assert time.monotonic() - begin < 4  # CEPTimeout is 1 s
+                ad.replace(template.dn, "displayName", "After it vanished")  # by another way
+                assert display_name(server) == name
+                hole.release()
+                wait_for_name(server, "After it vanished", timeout=7)
+                wait_until(lambda: soap.send(server, user="bob").status == 200)
             assert load.wrong == [] and load.count > 20
             assert len(server.log.trouble("CEP0501", marker)) == 1
         finally:

@@ -1,23 +1,25 @@
 # Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0
 """Several servers of one directory: by DNS SRV or in a list, some of them hostile."""
 
-import os
 import shlex
 import socket
-import ssl
 import struct
 import subprocess
 import threading
+import time
 
 import pytest
 
 import dns as dns_server
-from cep_env import SAMPLE, evaluator, soap
+from cep_env import SAMPLE, evaluator, ldif, soap
 from cep_env.evaluator import compare
 from cep_env.httpd import directory_section, free_port, location_section
+from relay import Relay
 from slapd import Slapd, find_slapd, make_certificates
 from test_gssapi import kerberos
 from test_ldap import ENTRIES
+from test_refresh import CORPUSER, modify, set_name, start_ldap
+from test_reload import Load, wait_for_name
 from test_samba import ask, login, wait_until, write_passwords
 
 DOMAIN = "ldap:///DC=corp,DC=example"
@@ -271,3 +273,83 @@ def test_dead_and_known_to_be(make_httpd, hostile, slapd):
         slapd.resume()
     wait_until(lambda: ask(server).status == 200)
     server.log.wait_for("CEP0500", marker)
+
+
+# ---- servers that fail while they are read ----
+
+@pytest.fixture
+def two_slapds(tmp_path):
+    """Two servers that do not agree: the display names of the second one say so."""
+    other = ldif.read(SAMPLE)
+    for entry in other:
+        if entry.is_a("pKICertificateTemplate"):
+            entry.set("displayName", "Second")
+    ldif.write(tmp_path / "second.ldif", other)
+    with Slapd(tmp_path / "1", SAMPLE) as first, \
+            Slapd(tmp_path / "2", tmp_path / "second.ldif") as second:
+        yield first, second
+
+
+def display_names(server):
+    model = soap.send(server).model()
+    return {policy["policyOIDReference"][2] for policy in (model["policies"] or {}).values()}
+
+
+@needs_slapd
+@pytest.mark.parametrize("trouble", ("dies", "stalls", "talks nonsense"))
+def test_next_server_is_read_in_the_same_run(two_slapds, make_httpd, trouble):
+    """The first one fails when all but its last entries have come: the same run reads the second,
+    from its beginning, and nothing of the first one gets into the policy. No run has failed."""
+    first, second = two_slapds
+    with Relay(("127.0.0.1", 0), ("127.0.0.1", first.port)) as relay:
+        server = start_ldap(make_httpd(), "ldap://127.0.0.1:%d %s" % (relay.port, second.ldap))
+        server.wait_for_policy()
+        before = display_names(server)
+        assert "Corp User" in before and "Second" not in before
+        source = "CEP0500: .* from ldap://127.0.0.1:%d: "
+        marker = server.log.marker()
+        with Load(server) as load:
+            relay.then, relay.cut_after = trouble, relay.longest - 300
+            modify(first, set_name(CORPUSER, "Third"))
+            seen, deadline = [], time.monotonic() + 6
+            while {"Second"} not in seen:
+                seen.append(display_names(server))
+                assert time.monotonic() < deadline, server.log.tail()
+        assert load.wrong == []
+        assert all(names in (before, {"Second"}) for names in seen)
+        # One server after the other: that the first is passed over is told once for each run.
+        lines = server.log.find("CEP0201: .*; trying the next server", marker)
+        assert relay.cuts == len(lines) >= 1
+        assert all("ldap://127.0.0.1:%d: " % relay.port in line.text for line in lines)
+        assert server.log.find(source % second.port + ".*another server", marker)
+        if trouble == "dies":  # when it has recovered it is the first again
+            relay.cut_after = None
+            wait_for_name(server, "Third", timeout=10)
+
+
+@needs_slapd
+def test_all_servers_fail_on_the_way(two_slapds, make_httpd):
+    """Each is asked once in a run, the log names both, and what was read before is served."""
+    first, second = two_slapds
+    with Relay(("127.0.0.1", 0), ("127.0.0.1", first.port)) as one, \
+            Relay(("127.0.0.1", 0), ("127.0.0.1", second.port)) as two:
+        server = start_ldap(make_httpd(), " ".join("ldap://127.0.0.1:%d" % relay.port
+                                                   for relay in (one, two)))
+        server.wait_for_policy()
+        before = display_names(server)
+        server.log.expect("CEP0501")
+        marker = server.log.marker()
+        with Load(server) as load:
+            one.cut_after = two.cut_after = 3000
+            modify(first, set_name(CORPUSER, "Third"))
+            text = server.log.wait_for("CEP0501", marker)[0].text
+            assert [text.count("ldap://127.0.0.1:%d: " % relay.port)
+                    for relay in (one, two)] == [1, 1]
+            assert display_names(server) == before
+            two.cut_after = None
+            deadline = time.monotonic() + 6
+            while display_names(server) != {"Second"}:
+                assert time.monotonic() < deadline, server.log.tail()
+                time.sleep(0.05)
+        assert load.wrong == []
+        assert len(server.log.trouble("CEP0501", marker)) == 1
