@@ -1,19 +1,24 @@
 /* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
 
 /* From a finished policy to the image of a snapshot. */
+#include "config.h"
 
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <openssl/evp.h>
 
 #include "image.h"
 #include "cep_digest.h"
 
+/* Octets of a block at first. */
+#define FIRST_SIZE ((apr_size_t)256 * 1024)
+
 /*
- * A block that grows; offsets stay valid when it moves. It is no pool's: there every size that it
- * has outgrown would stay, and the C library moves the pages of a large block instead of copying.
+ * A block that grows; offsets stay valid when it moves. It is mapped: in a pool every size that it
+ * has outgrown would stay until the end, and a block of malloc()'s the C library keeps after that,
+ * so that each process that ever refreshed would hold a copy of the policy.
  */
 struct builder {
     apr_pool_t *pool;
@@ -33,12 +38,36 @@ int cep_image_digest(unsigned char digest[CEP_DIGEST_LENGTH], const void *image,
            written == CEP_DIGEST_LENGTH;
 }
 
+static void *map(apr_size_t size)
+{
+    return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+/* The block with another size, or MAP_FAILED; then it is as it was. */
+static void *remap(const struct builder *b, apr_size_t size)
+{
+#ifdef HAVE_MREMAP
+    return mremap(b->data, b->size, size, MREMAP_MAYMOVE);
+#else
+    void *data = map(size);
+
+    if (data != MAP_FAILED) {
+        memcpy(data, b->data, b->length);
+        munmap(b->data, b->size);
+    }
+    return data;
+#endif
+}
+
 static int grow(struct builder *b, apr_size_t least)
 {
-    apr_size_t size = b->size * 2 > least ? b->size * 2 : least;
-    unsigned char *data = realloc(b->data, size);
+    apr_size_t size = b->size ? b->size * 2 : FIRST_SIZE;
+    void *data;
 
-    if (!data)
+    if (size < least)
+        size = least;
+    data = b->data ? remap(b, size) : map(size);
+    if (data == MAP_FAILED)
         return 0;
     b->data = data;
     b->size = size;
@@ -307,10 +336,28 @@ static struct image_ref put_findings(struct builder *b, const struct cep_policy 
     return table;
 }
 
-static apr_status_t free_image(void *data)
+struct mapping {
+    void *data;
+    apr_size_t size;
+};
+
+static apr_status_t unmap_image(void *data)
 {
-    free(data);
+    const struct mapping *mapping = data;
+
+    munmap(mapping->data, mapping->size);
     return APR_SUCCESS;
+}
+
+/* It ends with pool. */
+static void tie_to_pool(const struct builder *b, apr_pool_t *pool)
+{
+    struct mapping *mapping = apr_palloc(pool, sizeof(*mapping));
+
+    mapping->data = b->data;
+    mapping->size = b->size;
+    if (b->data)
+        apr_pool_cleanup_register(pool, mapping, unmap_image, apr_pool_cleanup_null);
 }
 
 apr_status_t cep_snapshot_build(struct cep_value *image, const struct cep_policy *policy,
@@ -334,7 +381,7 @@ apr_status_t cep_snapshot_build(struct cep_value *image, const struct cep_policy
     header.oids = put_oids(&b, policy);
     header.findings = put_findings(&b, policy);
     apr_pool_destroy(b.pool);
-    apr_pool_cleanup_register(pool, b.data, free_image, apr_pool_cleanup_null);
+    tie_to_pool(&b, pool);
     if (b.full)
         return APR_ENOSPC;
 

@@ -262,3 +262,21 @@ def test_graceful_restart_in_the_middle_of_a_refresh(make_httpd, large):
         server.reload()
     server.wait_for_policy()
     soap.check_answer(soap.send(server))
+
+
+def private_memory(pid):
+    """Octets that the process has for itself."""
+    with open("/proc/%d/smaps_rollup" % pid, encoding="ascii") as file:
+        return sum(int(line.split()[1]) * 1024 for line in file if line.startswith("Private_Dirty"))
+
+
+def test_refreshing_leaves_no_copy_in_memory(make_httpd, large):
+    """The policy is mapped, once for all; who made it keeps nothing of it."""
+    server = make_httpd()
+    server.write("policy.ldif", large)
+    server.configure(directory_section("file:" + server.path("policy.ldif")), location_section())
+    server.start().wait_for_policy()
+    server.log.wait_for("CEP0500: .*not been touched", timeout=30)  # it has been read several times
+    image = os.path.getsize(server.snapshot_file())
+    for pid in server.children():
+        assert private_memory(pid) < image / 2
