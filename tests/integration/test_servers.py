@@ -353,3 +353,17 @@ def test_all_servers_fail_on_the_way(two_slapds, make_httpd):
                 time.sleep(0.05)
         assert load.wrong == []
         assert len(server.log.trouble("CEP0501", marker)) == 1
+
+
+@needs_slapd
+def test_server_without_templates(make_httpd, tmp_path):
+    """A replica that lacks them, or shows them to others only: the next one has them."""
+    kept = [entry for entry in ldif.read(SAMPLE) if "CN=Certificate Templates," not in entry.dn]
+    ldif.write(tmp_path / "poor.ldif", kept)
+    with Slapd(tmp_path / "1", tmp_path / "poor.ldif") as poor, \
+            Slapd(tmp_path / "2", SAMPLE) as good:
+        server = start_ldap(make_httpd(), poor.ldap + " " + good.ldap).wait_for_policy()
+        assert "Corp User" in display_names(server)
+        line = server.log.find("CEP0201")[0].text
+        assert poor.ldap in line and "no container CN=Certificate Templates" in line
+        server.log.wait_for("CEP0500: .* from %s: .*no entry has changed" % good.ldap)

@@ -223,6 +223,39 @@ static void test_order_of_urls(void **state)
     unlink(path);
 }
 
+/* Each is opened once; what is told at the end is about all of them, in their order. */
+static void test_one_after_the_other(void **state)
+{
+    struct messages messages = {0};
+    const struct cep_log log = {keep_message, &messages};
+    const char *path = write_file(CONFIGURATION), *error;
+    const char *url = apr_pstrcat(pool, "file:", path, NULL);
+    struct cep_directory_config config = config_for("file:/nonexistent/a", url);
+    struct cep_directory *directory;
+    struct cep_candidates *candidates;
+    apr_pool_t *each;
+
+    (void)state;
+    APR_ARRAY_PUSH(config.urls, const char *) = "file:/nonexistent/b";
+    APR_ARRAY_PUSH(config.urls, const char *) = url;
+    candidates = cep_directory_candidates(&config, &log, pool);
+    for (int i = 0; i < 2; i++) {
+        apr_pool_create(&each, pool);
+        assert_int_equal(cep_directory_open_next(&directory, candidates, each, &error),
+                         APR_SUCCESS);
+        cep_directory_give_up(directory, candidates, APR_TIMEUP + i,
+                              apr_psprintf(each, "%s: trouble %d", url, i));
+        assert_false(cep_directory_usable(directory));
+        apr_pool_destroy(each);                      /* nothing that is told later may live in it */
+        assert_int_equal(messages.count, i ? 3 : 2); /* of the last none: nobody follows */
+    }
+    assert_int_equal(cep_directory_open_next(&directory, candidates, pool, &error), APR_TIMEUP + 1);
+    assert_non_null(strstr(error, "file:/nonexistent/a: "));
+    assert_non_null(strstr(error, apr_pstrcat(pool, "; ", url, ": trouble 0; file:", NULL)));
+    assert_non_null(strstr(error, apr_pstrcat(pool, "; ", url, ": trouble 1", NULL)));
+    unlink(path);
+}
+
 static void test_identity(void **state)
 {
     static const struct {
@@ -464,13 +497,10 @@ static void test_many_entries(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_urls),
-        cmocka_unit_test(test_url_path),
-        cmocka_unit_test(test_order_of_urls),
-        cmocka_unit_test(test_identity),
-        cmocka_unit_test(test_no_configuration),
-        cmocka_unit_test(test_queries),
-        cmocka_unit_test(test_token_groups),
+        cmocka_unit_test(test_urls),          cmocka_unit_test(test_url_path),
+        cmocka_unit_test(test_order_of_urls), cmocka_unit_test(test_one_after_the_other),
+        cmocka_unit_test(test_identity),      cmocka_unit_test(test_no_configuration),
+        cmocka_unit_test(test_queries),       cmocka_unit_test(test_token_groups),
         cmocka_unit_test(test_many_entries),
     };
 
