@@ -100,7 +100,7 @@ static void pass_over(struct cep_candidates *candidates, apr_status_t status, co
     candidates->status = status;
     note(candidates, sentence);
     if (candidates->next < candidates->servers->nelts)
-        cep_log(candidates->log, CEP_LOG_INFO, status,
+        cep_log(candidates->log, CEP_LOG_INFO, 0, /* the sentence has the reason */
                 "CEP0201: CEPDirectory %s: %s; trying the next server", candidates->config->name,
                 sentence);
 }
