@@ -2,6 +2,7 @@
 """The directory changes, httpd restarts, processes die: the policy follows and nobody waits."""
 
 import os
+import re
 import signal
 import threading
 import time
@@ -20,6 +21,15 @@ def renamed(display_name):
     """The sample directory with another display name for CorpUser."""
     entries = ldif.read(SAMPLE)
     ldif.find(entries, "CorpUser", "pKICertificateTemplate").set("displayName", display_name)
+    return entries
+
+
+def all_renamed(display_name):
+    """The sample directory with one display name for all templates."""
+    entries = ldif.read(SAMPLE)
+    for entry in entries:
+        if entry.is_a("pKICertificateTemplate"):
+            entry.set("displayName", display_name)
     return entries
 
 
@@ -127,13 +137,15 @@ class Load:
     def run(self):
         while not self.end.is_set():
             try:
-                response = soap.send(self.server)
-                model = soap.parse(response.body)
-                if response.status != 200 or not model["policies"]:
-                    self.wrong.append(model["fault"] or model)
+                self.check(soap.send(self.server))
             except Exception as error:  # whatever it is, a request was lost
                 self.wrong.append(repr(error))
             self.count += 1
+
+    def check(self, response):
+        model = soap.parse(response.body)
+        if response.status != 200 or not model["policies"]:
+            self.wrong.append(model["fault"] or model)
 
     def __enter__(self):
         for thread in self.threads:
@@ -144,6 +156,23 @@ class Load:
         self.end.set()
         for thread in self.threads:
             thread.join()
+
+
+class WholeLoad(Load):
+    """On a directory of all_renamed(): no answer has a part of one policy and a part of another."""
+
+    def __init__(self, server, **options):
+        super().__init__(server, **options)
+        self.whole = set(evaluator.Directory(ldif.read(SAMPLE)).answer("alice")["policies"])
+        self.names = set()
+
+    def check(self, response):
+        super().check(response)
+        policies = soap.parse(response.body)["policies"] or {}
+        names = {policy["policyOIDReference"][2] for policy in policies.values()}
+        if set(policies) != self.whole or len(names) != 1:
+            self.wrong.append((names, sorted(policies)))
+        self.names |= names
 
 
 @pytest.mark.parametrize("mpm", MPMS)
@@ -161,15 +190,16 @@ def test_graceful_restart_under_load(make_httpd, mpm):
     wait_for_name(server, "After the restarts", timeout=15)
 
 
-def test_change_under_load(make_httpd):
+def test_change_under_load(make_httpd, tmp_path):
     """Every answer is the old policy or the new one, whole."""
-    server = start_sample(make_httpd())
-    with Load(server) as load:
-        for number in range(4):
-            server.write("policy.ldif", ldif.dump(renamed("Name %d" % number)))
-            time.sleep(1.2)
-        wait_for_name(server, "Name 3")
+    ldif.write(tmp_path / "first.ldif", all_renamed("Name 0"))
+    server = start_sample(make_httpd(), path=tmp_path / "first.ldif")
+    with WholeLoad(server) as load:
+        for number in range(1, 5):
+            server.write("policy.ldif", ldif.dump(all_renamed("Name %d" % number)))
+            wait_for_name(server, "Name %d" % number)
     assert load.wrong == []
+    assert load.names == {"Name %d" % number for number in range(5)}
 
 
 def test_refresh_goes_on_after_a_graceful_restart(make_httpd):
@@ -177,6 +207,64 @@ def test_refresh_goes_on_after_a_graceful_restart(make_httpd):
     server.reload()
     server.write("policy.ldif", ldif.dump(renamed("After")))
     wait_for_name(server, "After")
+
+
+def begin(server):
+    """A request of which the last octets are missing."""
+    body = soap.build()
+    client = soap.Client(server)
+    client.connection.putrequest("POST", soap.PATH)
+    for name, value in {**client.headers, "Content-Length": str(len(body))}.items():
+        client.connection.putheader(name, value)
+    client.connection.endheaders(body[:-10])
+    return client, body[-10:]
+
+
+@pytest.mark.parametrize("mpm", MPMS)
+def test_old_children_see_new_policy(make_httpd, mpm):
+    """Whoever is still busy when httpd restarts gracefully answers by the policy of that moment."""
+    server = start_sample(make_httpd(mpm))
+    for _ in range(WORKERS_ASKED):  # all of them have mapped the policy of now
+        assert display_name(server) == "Corp User"
+    old = server.children()
+    clients = [begin(server) for _ in range(3)]
+    time.sleep(0.5)  # they have been taken
+    server.reload()
+    server.write("policy.ldif", ldif.dump(renamed("New")))
+    wait_for_name(server, "New")
+    time.sleep(1.1)  # a process looks once a second
+    marker = server.log.marker()
+    for client, rest in clients:
+        client.connection.send(rest)
+        model = soap.parse(client.connection.getresponse().read())
+        assert model["policies"]["CorpUser"]["policyOIDReference"][2] == "New"
+        client.close()
+    pids = {int(re.search(r"\[pid (\d+)", line.text).group(1))
+            for line in server.log.wait_for("CEP0600", marker, count=len(clients))}
+    assert pids <= set(old)
+
+
+def test_policy_by_another_process(make_httpd):
+    """Two servers with one CEPCacheDir: what one publishes both serve, and only one has read it."""
+    server = start_sample(make_httpd())
+    other = make_httpd()
+    source = directory_section("file:" + server.path("policy.ldif"), refresh="1h")
+    other.cache = server.cache
+    other.configure(source, location_section())
+    other.start()
+    try:
+        for _ in range(WORKERS_ASKED):
+            assert display_name(other) == "Corp User"
+        other.log.wait_for("CEP0500")
+        marker = other.log.marker()
+        server.write("policy.ldif", ldif.dump(renamed("Elsewhere")))
+        wait_for_name(server, "Elsewhere")
+        time.sleep(1.1)  # a process looks once a second
+        for _ in range(WORKERS_ASKED):
+            assert display_name(other) == "Elsewhere"
+        assert not other.log.find("CEP0500", marker)
+    finally:
+        other.stop()
 
 
 def test_graceful_restart_takes_a_new_configuration(make_httpd):
