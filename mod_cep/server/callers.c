@@ -11,21 +11,36 @@
 #include "ap_mpm.h"
 
 #include <apr_atomic.h>
+#include <apr_file_info.h>
 #include <apr_strings.h>
+#include <apr_thread_mutex.h>
 
 /*
  * Threads of one process that may be busy with one directory, those that wait included; never more
- * than half of them. A file keeps nobody waiting, so it turns nobody away.
+ * than half of them. A file keeps nobody waiting for long, so it turns nobody away.
  */
 #define MOST_WAITING 16
 
+/* How often the LDIF file is looked at for callers who are known. */
+#define LOOK_INTERVAL apr_time_from_sec(1)
+
 struct cep_callers {
     const struct cep_source *source;
-    const struct cep_tokens *tokens; /* NULL: an LDIF file is asked each time, which is cheap */
+    const struct cep_tokens *tokens;
     struct cep_lookups *lookups;
     struct cep_connections *connections;
     apr_uint32_t waiting; /* atomic: threads that ask, or wait to ask */
     apr_uint32_t most_waiting;
+    const char *file;          /* that is asked in place of servers, or NULL */
+    apr_thread_mutex_t *mutex; /* guards the next two */
+    apr_finfo_t file_state;
+    apr_time_t looked_at; /* cep_monotonic(); 0: never */
+};
+
+struct inquiry {
+    struct cep_question question;
+    const char *key;     /* who asks the same has the same */
+    const char *kept_as; /* and finds the answer in the token cache under this */
 };
 
 static apr_uint32_t most_waiting(void)
@@ -41,14 +56,43 @@ struct cep_callers *cep_callers_make(apr_pool_t *pchild, const struct cep_source
                                      const struct cep_tokens *tokens)
 {
     struct cep_callers *callers = apr_pcalloc(pchild, sizeof(*callers));
-    int is_file = cep_connections_file(source) != NULL;
 
     callers->source = source;
-    callers->tokens = is_file ? NULL : tokens;
-    callers->most_waiting = is_file ? APR_UINT32_MAX : most_waiting();
+    callers->tokens = tokens;
+    callers->file = cep_connections_file(source);
+    callers->most_waiting = callers->file ? APR_UINT32_MAX : most_waiting();
     callers->lookups = cep_lookups_make(pchild);
     callers->connections = cep_connections_make(pchild, source);
+    if (apr_thread_mutex_create(&callers->mutex, APR_THREAD_MUTEX_DEFAULT, pchild) != APR_SUCCESS)
+        return NULL;
     return callers->lookups && callers->connections ? callers : NULL;
+}
+
+/*
+ * What an LDIF file says counts as long as it is that file, so its state is part of the name; the
+ * ctime, which nobody can set, keeps a state from coming back. It is taken before the file is
+ * asked: an answer may be younger than its name, but never older.
+ */
+static const char *kept_as(struct cep_callers *callers, const char *key, apr_pool_t *pool)
+{
+    apr_finfo_t state;
+
+    if (!callers->file || !callers->tokens)
+        return key;
+    apr_thread_mutex_lock(callers->mutex);
+    if (!callers->looked_at || cep_monotonic() - callers->looked_at >= LOOK_INTERVAL) {
+        memset(&callers->file_state, 0, sizeof(callers->file_state));
+        apr_stat(&callers->file_state, callers->file,
+                 APR_FINFO_MTIME | APR_FINFO_CTIME | APR_FINFO_SIZE | APR_FINFO_INODE, pool);
+        callers->looked_at = cep_monotonic();
+    }
+    state = callers->file_state;
+    apr_thread_mutex_unlock(callers->mutex);
+    /* No name has a line end, so this is nobody's. */
+    return apr_psprintf(pool,
+                        "file\n%" APR_TIME_T_FMT " %" APR_TIME_T_FMT " %" APR_OFF_T_FMT
+                        " %" APR_UINT64_T_FMT "\n%s",
+                        state.mtime, state.ctime, state.size, (apr_uint64_t)state.inode, key);
 }
 
 /* While not too many threads do so: a dead directory must not take all workers with it. */
@@ -66,15 +110,15 @@ static apr_status_t find_bounded(struct cep_caller **caller, struct cep_callers 
     return rv;
 }
 
-/* What is kept under key; *rv only when it is fresh, and no question is left. */
+/* What is kept; *rv only when it is fresh, and no question is left. */
 static enum cep_token_age recall(struct cep_caller_record *record, apr_status_t *rv,
                                  struct cep_caller **caller, const struct cep_callers *callers,
-                                 const char *key, apr_pool_t *pool, const char **error)
+                                 const char *kept_as, apr_pool_t *pool, const char **error)
 {
     enum cep_token_age age = CEP_TOKEN_ABSENT;
 
     if (callers->tokens)
-        age = cep_tokens_get(callers->tokens, callers->source->name, key, record, pool);
+        age = cep_tokens_get(callers->tokens, callers->source->name, kept_as, record, pool);
     if (age != CEP_TOKEN_FRESH)
         return age;
     *caller = record->caller;
@@ -83,25 +127,24 @@ static enum cep_token_age recall(struct cep_caller_record *record, apr_status_t 
     return age;
 }
 
-/* The first of those who ask for key at once; the answer is kept before the others go on. */
+/* The first of those who ask the same at once; the answer is kept before the others go on. */
 static apr_status_t ask_first(struct cep_caller **caller, struct cep_callers *callers,
-                              const struct cep_question *question, const char *key,
-                              apr_pool_t *pool, const char **error)
+                              const struct inquiry *inquiry, apr_pool_t *pool, const char **error)
 {
     struct cep_caller_record record;
     apr_status_t rv;
 
     /* It may have come between our look into the cache and now. */
-    if (recall(&record, &rv, caller, callers, key, pool, error) == CEP_TOKEN_FRESH)
+    if (recall(&record, &rv, caller, callers, inquiry->kept_as, pool, error) == CEP_TOKEN_FRESH)
         return rv;
     cep_log(&callers->source->log, CEP_LOG_DEBUG, 0, "directory %s is asked who %s is",
-            callers->source->name, key);
-    rv = find_bounded(caller, callers, question, pool, error);
+            callers->source->name, inquiry->key);
+    rv = find_bounded(caller, callers, &inquiry->question, pool, error);
     if (callers->tokens && (rv == APR_SUCCESS || rv == APR_NOTFOUND)) {
         struct cep_caller_record found = {rv == APR_SUCCESS ? *caller : NULL, *error,
                                           apr_time_now()};
 
-        cep_tokens_put(callers->tokens, callers->source->name, key, &found, pool);
+        cep_tokens_put(callers->tokens, callers->source->name, inquiry->kept_as, &found, pool);
     }
     return rv;
 }
@@ -120,11 +163,10 @@ static apr_status_t ask_along(struct cep_caller **caller, struct cep_callers *ca
 }
 
 static apr_status_t ask_once(struct cep_caller **caller, struct cep_callers *callers,
-                             const struct cep_question *question, const char *key, apr_pool_t *pool,
-                             const char **error)
+                             const struct inquiry *inquiry, apr_pool_t *pool, const char **error)
 {
     int first;
-    struct cep_lookup *lookup = cep_lookup_join(callers->lookups, key, &first);
+    struct cep_lookup *lookup = cep_lookup_join(callers->lookups, inquiry->key, &first);
     apr_status_t rv;
 
     if (!lookup) {
@@ -133,25 +175,27 @@ static apr_status_t ask_once(struct cep_caller **caller, struct cep_callers *cal
     }
     if (!first)
         return ask_along(caller, callers, lookup, pool, error);
-    rv = ask_first(caller, callers, question, key, pool, error);
+    rv = ask_first(caller, callers, inquiry, pool, error);
     cep_lookup_end(callers->lookups, lookup, rv, rv == APR_SUCCESS ? *caller : NULL, *error);
     return rv;
 }
 
-/* ask_once(), unless what is kept under key answers. */
+/* ask_once(), unless what is kept answers. */
 static apr_status_t find_kept(struct cep_caller **caller, enum cep_token_age *kept,
-                              struct cep_callers *callers, const struct cep_question *question,
-                              const char *key, apr_pool_t *pool, const char **error)
+                              struct cep_callers *callers, struct inquiry *inquiry,
+                              apr_pool_t *pool, const char **error)
 {
     struct cep_caller_record record;
     apr_status_t rv = APR_EGENERAL;
-    enum cep_token_age age = recall(&record, &rv, caller, callers, key, pool, error);
+    enum cep_token_age age;
 
+    inquiry->kept_as = kept_as(callers, inquiry->key, pool);
+    age = recall(&record, &rv, caller, callers, inquiry->kept_as, pool, error);
     if (age == CEP_TOKEN_FRESH) {
         *kept = age;
         return rv;
     }
-    rv = ask_once(caller, callers, question, key, pool, error);
+    rv = ask_once(caller, callers, inquiry, pool, error);
     if (rv == APR_SUCCESS || rv == APR_NOTFOUND || age != CEP_TOKEN_OLD)
         return rv;
     /* Known callers go on for a while when the directory does not answer. */
@@ -164,7 +208,7 @@ apr_status_t cep_callers_find(struct cep_caller **caller, enum cep_token_age *ke
                               struct cep_callers *callers, const char *user, apr_pool_t *pool,
                               const char **error)
 {
-    const struct cep_question question = {.user = user};
+    struct inquiry inquiry = {.question.user = user, .key = user};
     struct cep_name name;
 
     *kept = CEP_TOKEN_ABSENT;
@@ -172,7 +216,7 @@ apr_status_t cep_callers_find(struct cep_caller **caller, enum cep_token_age *ke
     *error = cep_name_parse(&name, user, pool);
     if (*error)
         return APR_NOTFOUND;
-    return find_kept(caller, kept, callers, &question, user, pool, error);
+    return find_kept(caller, kept, callers, &inquiry, pool, error);
 }
 
 apr_status_t cep_callers_find_certificate(struct cep_caller **caller, enum cep_token_age *kept,
@@ -180,7 +224,7 @@ apr_status_t cep_callers_find_certificate(struct cep_caller **caller, enum cep_t
                                           const struct cep_certificate *certificate,
                                           unsigned mappings, apr_pool_t *pool, const char **error)
 {
-    const struct cep_question question = {.certificate = certificate, .mappings = mappings};
+    struct inquiry inquiry = {.question = {.certificate = certificate, .mappings = mappings}};
     const char *fingerprint = cep_certificate_fingerprint(certificate, pool);
 
     *kept = CEP_TOKEN_ABSENT;
@@ -190,8 +234,8 @@ apr_status_t cep_callers_find_certificate(struct cep_caller **caller, enum cep_t
         return APR_NOTFOUND;
     }
     if (!fingerprint)
-        return find_bounded(caller, callers, &question, pool, error);
+        return find_bounded(caller, callers, &inquiry.question, pool, error);
     /* No name has a line end, so this is nobody's. */
-    return find_kept(caller, kept, callers, &question,
-                     apr_psprintf(pool, "certificate\n%u\n%s", mappings, fingerprint), pool, error);
+    inquiry.key = apr_psprintf(pool, "certificate\n%u\n%s", mappings, fingerprint);
+    return find_kept(caller, kept, callers, &inquiry, pool, error);
 }

@@ -1,6 +1,7 @@
 # Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0
 """Finished answers: their gzip form, their buckets, their files, and what a hot request costs."""
 
+import contextlib
 import copy
 import glob
 import gzip
@@ -18,6 +19,7 @@ from cep_env import SAMPLE, TESTS, ldif, soap
 from cep_env.httpd import (
     MPMS, PATH, PASSWORDS, apxs, directory_section, facts, location_section)
 from conftest import start_sample
+from slapd import Slapd, find_slapd
 
 GZIP = {"Accept-Encoding": "gzip"}
 MESSAGE = "urn:uuid:0123"
@@ -45,9 +47,9 @@ def many(count):
     return entries
 
 
-def start(server, *sections, entries=None, lines=(), cache="CEPTokenCache shmcb"):
+def start(server, *sections, entries=None, lines=(), cache="CEPTokenCache shmcb", url=None):
     server.write("policy.ldif", ldif.dump(entries or ldif.read(SAMPLE)))
-    server.configure(directory_section("file:" + server.path("policy.ldif"), refresh="60s"),
+    server.configure(directory_section(url or "file:" + server.path("policy.ldif"), refresh="60s"),
                      *(sections or (location_section(),)), server=lines + (cache,))
     server.start()
     return server.wait_for_policy()
@@ -202,13 +204,34 @@ def test_all_workers_share_one_file(make_httpd, mpm):
     assert any(line.matches("CEP0600.*body=hit") for line in made)
     for path in answer_files(server):
         assert os.stat(path).st_mode & 0o777 == 0o600
-    mapped = [pid for pid in server.children()
-              if ".answers/" in open("/proc/%d/maps" % pid, encoding="utf-8").read()]
-    assert mapped
-    for pid in mapped:
-        with open("/proc/%d/smaps" % pid, encoding="utf-8") as file:
-            part = file.read().split(".answers/", 1)[1]
-        assert re.search(r"Private_Dirty: +0 kB", part.split("VmFlags")[0])
+    assert any(mappings(pid, ".answers/") for pid in server.children())
+
+
+def mappings(pid, path):
+    """(permissions, {field: KiB}) of each mapping of a file of that path, by smaps."""
+    with open("/proc/%d/smaps" % pid, encoding="utf-8") as file:
+        parts = re.split(r"^([0-9a-f]+-[0-9a-f]+ .*)$", file.read(), flags=re.M)[1:]
+    return [(head.split()[1], {name: int(size) for name, size in
+                               re.findall(r"^(\w+): +(\d+) kB$", fields, re.M)})
+            for head, fields in zip(parts[::2], parts[1::2]) if path in head]
+
+
+@pytest.mark.parametrize("mpm", MPMS)
+def test_one_copy_of_the_policy(make_httpd, mpm):
+    """Of the snapshot and of a finished answer, whatever the number of processes: nobody has pages
+    of his own, and the shares of all of them (Pss) are not more than the files."""
+    server = start(make_httpd(mpm), entries=many(300))
+    for _ in range(24):
+        soap.check_answer(soap.send(server))
+    answer, = answer_files(server)
+    for path in (server.snapshot_file(), answer):
+        found = [mapping for pid in server.children() for mapping in mappings(pid, path)]
+        assert len(found) >= 2  # or there would be nothing to share
+        for permissions, fields in found:
+            assert permissions == "r--s"
+            assert fields["Private_Dirty"] == fields["Anonymous"] == 0
+        pages = -(-os.path.getsize(path) // 4096) * 4
+        assert pages / 2 < sum(fields["Pss"] for _, fields in found) <= pages
 
 
 def test_a_full_disk_stops_nobody(make_httpd):
@@ -271,44 +294,65 @@ def test_another_handler_is_refused(make_httpd):
     assert soap.send(server).status == 500
 
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
-def test_a_hot_request_opens_nothing(make_httpd):
-    """No file, no directory, no memory of more than 64 KiB: exact, so no clock is needed."""
-    server = make_httpd("prefork")
-    start(server, entries=many(300), lines=("StartServers 1", "MinSpareServers 1",
-                                            "MaxSpareServers 1", "MaxRequestWorkers 1",
-                                            "ServerLimit 1"))
-    server.log.allow("AH00161")  # one worker is all that is wanted
+ONE_WORKER = ("StartServers 1", "MinSpareServers 1", "MaxSpareServers 1", "MaxRequestWorkers 1",
+              "ServerLimit 1")
+
+
+def traced(server, calls, requests):
+    """What the one worker asks of the system for some requests, and how many seconds they took."""
     client = soap.Client(server)
     try:
         for _ in range(3):
             client.send(soap.build())
         pid, = server.children()
         trace = server.path("trace")
-        process = subprocess.Popen(
-            ["strace", "-f", "-p", str(pid), "-o", trace, "-e",
-             "trace=openat,open,stat,lstat,newfstatat,access,statx,mmap,brk,connect"],
-            stderr=subprocess.PIPE)
+        process = subprocess.Popen(["strace", "-f", "-p", str(pid), "-o", trace, "-e",
+                                    "trace=" + calls], stderr=subprocess.PIPE)
         if b"attached" not in process.stderr.readline():
             process.kill()
             process.wait()
             pytest.skip("strace may not attach here")
-        for _ in range(10):
+        began = time.monotonic()
+        for _ in range(requests):
             soap.check_answer(client.send(soap.build()))
+        seconds = time.monotonic() - began
         process.terminate()
         process.wait(10)
     finally:
         client.close()
     with open(trace, encoding="utf-8", errors="replace") as file:
-        calls = file.read()
-    opened = set(re.findall(r"(?:open\w*|stat\w*|lstat|newfstatat|access)\([^\n]*?\"([^\"]*)\"",
-                            calls))
-    # The snapshot is looked at once a second, and callers of a file are looked up in its copy.
-    allowed = {server.snapshot_file(), server.path("cache/corp.ldif"), "/etc/localtime",
-               server.path("users")}
-    assert {path for path in opened if path} <= allowed, opened
+        return file.read(), seconds
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+@pytest.mark.parametrize("source", ("file", "slapd"))
+def test_a_hot_request_opens_nothing(make_httpd, tmp_path, monkeypatch, source):
+    """No file, no directory, no memory of more than 64 KiB: exact, so no clock is needed."""
+    if source == "slapd" and find_slapd() is None:
+        pytest.skip("slapd is not installed")
+    # The C library asks the system for each piece of such a size. By itself it does so for larger
+    # ones only, and keeps them when they are given back.
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.mmap_threshold=65537")
+    server, entries = make_httpd("prefork"), many(300)
+    server.log.allow("AH00161")  # one worker is all that is wanted
+    with contextlib.ExitStack() as stack:
+        url = stack.enter_context(Slapd(tmp_path / "s", ldif.dump(entries), options=(
+            "sizelimit unlimited",))).ldap if source == "slapd" else None
+        start(server, entries=entries, lines=ONE_WORKER, url=url)
+        calls, seconds = traced(
+            server, "open,openat,stat,lstat,newfstatat,fstat,access,statx,mmap,mremap,brk,connect,"
+            "pread64", 10)
+    named = re.findall(r"(\w+)\((?:AT_FDCWD, )?\"([^\"]+)\"", calls)
+    # The passwords are mod_authn_file's. The snapshot, and the LDIF file, are looked at once a second.
+    watched = [server.snapshot_file()] + [server.path("cache/corp.ldif")] * (source == "file")
+    assert {path for _, path in named} <= {*watched, server.path("users")}
+    for path in watched:
+        looks = [call for call, name in named if name == path]
+        assert len(looks) <= seconds + 1 and not [call for call in looks if "open" in call]
+    assert "connect(" not in calls and "pread64(" not in calls
     sizes = [int(size) for size in re.findall(r"mmap\(NULL, (\d+), [^\n]*MAP_ANON", calls)]
     assert not [size for size in sizes if size > 65536], sizes
+    assert "mremap(" not in calls
 
 
 # Slow readers.

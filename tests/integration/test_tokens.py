@@ -9,7 +9,8 @@ import time
 import pytest
 
 from cep_env import SAMPLE, soap
-from cep_env.httpd import directory_section, facts, free_port, location_section
+from cep_env.httpd import MPMS, directory_section, facts, free_port, location_section
+from relay import Relay
 from slapd import find_slapd
 from test_sources import Directory
 
@@ -87,15 +88,16 @@ def directory():
     made.close()
 
 
-def start(server, directory, cache, ttl="60s", timeout="1s", refresh="60s"):
-    """A server on slapd that keeps callers in `cache`."""
+def start(server, directory, cache, ttl="60s", timeout="1s", refresh="60s", url=None):
+    """A server on slapd that keeps callers in `cache`. url: another way to the slapd."""
     provider = cache.split(":")[0]
     lines = ["CEPTokenTTL " + ttl]
     if provider not in ("none", "shmcb"):
         lines.append("LoadModule socache_%s_module %s/mod_socache_%s.so" % (
             provider, facts()["modules"], provider))
     server.configure(
-        directory_section(directory.slapd.ldap, refresh=refresh, extra=("CEPTimeout " + timeout,)),
+        directory_section(url or directory.slapd.ldap, refresh=refresh,
+                          extra=("CEPTimeout " + timeout,)),
         location_section(), server=lines + ["CEPTokenCache " + cache])
     server.start()
     return server.wait_for_policy()
@@ -134,6 +136,31 @@ def test_known_callers_need_no_directory(make_httpd, make_store, directory, prov
     directory.slapd.resume()
     time.sleep(2.5)  # for so long callers pass over a server that has failed
     assert listed(server, "bob")
+
+
+@pytest.mark.parametrize("mpm", MPMS)
+def test_a_hot_request_asks_the_directory_nothing(make_httpd, directory, mpm):
+    """Counted where the octets pass; nor does a request that httpd refuses."""
+    with Relay(("127.0.0.1", 0), ("127.0.0.1", directory.slapd.port)) as relay:
+        server = start(make_httpd(mpm), directory, "shmcb", ttl="1h", refresh="1h",
+                       url="ldap://127.0.0.1:%d" % relay.port)
+        server.log.wait_for("CEP0500")
+        assert relay.seen and relay.connections == 1  # the refresh
+        expected = listed(server, "alice")
+        assert expected and relay.connections == 2
+        before = len(relay.seen), relay.connections
+        marker = server.log.marker()
+        for _ in range(24):
+            assert listed(server, "alice") == expected
+            soap.check_answer(soap.send(server, headers={"Accept-Encoding": "identity"},
+                                        body=soap.build(request_filter=soap.Filter(["1.2.3"]))))
+        server.log.expect("AH01617", count=5)
+        for _ in range(5):
+            assert soap.send(server, user="bob", password="wrong").status == 401
+            assert soap.send(server, user=None).status == 401
+        assert (len(relay.seen), relay.connections) == before
+        hot = server.log.wait_for("CEP0600.*alice", marker, count=48)
+        assert len(hot) == 48 and all("cache=hit" in line.text for line in hot)
 
 
 def remove_from_groups(slapd, user, *groups):
@@ -269,8 +296,8 @@ def test_many_at_once_are_one_question(make_httpd, directory, ttl):
     server.configure(
         directory_section(directory.slapd.ldap, refresh="60s", extra=("CEPTimeout 10s",)),
         location_section(), server=(
-            "CEPTokenTTL " + ttl, "ServerLimit 1", "StartServers 1", "ThreadsPerChild 16",
-            "MinSpareThreads 1", "MaxSpareThreads 16", "MaxRequestWorkers 16"))
+            "CEPTokenTTL " + ttl, "ServerLimit 1", "StartServers 1", "ThreadsPerChild 32",
+            "MinSpareThreads 1", "MaxSpareThreads 32", "MaxRequestWorkers 32"))
     server.start()
     server.wait_for_policy()
     expected = listed(server, "bob")
