@@ -296,7 +296,7 @@ def test_template_changes(active_directory, server, replace):
 
 
 def test_active_directory_is_read_when_it_has_changed(active_directory, make_httpd):
-    """A flag, an ACL, the publication at a CA, a new template, a deleted CA."""
+    """A flag, an ACL, the publication at a CA."""
     ad = active_directory
     server = make_httpd()
     write_passwords(server)
@@ -318,14 +318,14 @@ def test_active_directory_is_read_when_it_has_changed(active_directory, make_htt
 
     template = ldif.find(ad.entries, "CorpUser", "pKICertificateTemplate")
     before = template.value("nTSecurityDescriptor")
-    name = template.value("displayName").decode()
+    flags = int(template.value("msPKI-Enrollment-Flag"))
     services = [entry for entry in ad.entries if entry.is_a("pKIEnrollmentService")]
     publishers = [entry for entry in services
                   if b"CorpUser" in entry.values("certificateTemplates")]
     try:
-        ad.replace(template.dn, "displayName", "Flagged")
-        until(lambda: "CorpUser" in model()["policies"] and
-              model()["policies"]["CorpUser"]["policyOIDReference"][2] == "Flagged")
+        told = model()["policies"]["CorpUser"]["enrollmentFlags"]
+        ad.replace(template.dn, "msPKI-Enrollment-Flag", flags ^ 0x8)
+        until(lambda: model()["policies"]["CorpUser"]["enrollmentFlags"] == told ^ 0x8)
         closed = sd.parse(before)
         closed.dacl = [ace for ace in closed.dacl if ace.type == sd.ALLOWED]
         ad.replace(template.dn, "nTSecurityDescriptor", closed.to_bytes())
@@ -337,7 +337,7 @@ def test_active_directory_is_read_when_it_has_changed(active_directory, make_htt
                 value for value in service.values("certificateTemplates") if value != b"CorpUser"])
         until(lambda: "CorpUser" not in (model()["policies"] or ()))
     finally:
-        ad.replace(template.dn, "displayName", name)
+        ad.replace(template.dn, "msPKI-Enrollment-Flag", flags)
         ad.replace(template.dn, "nTSecurityDescriptor", before)
         for service in publishers:
             ad.replace(service.dn, "certificateTemplates",

@@ -19,7 +19,7 @@ from slapd import Slapd, find_slapd, make_certificates
 from test_gssapi import kerberos
 from test_ldap import ENTRIES
 from test_refresh import CORPUSER, modify, set_name, start_ldap
-from test_reload import Load, wait_for_name
+from test_reload import Load, display_name, wait_for_name
 from test_samba import ask, login, wait_until, write_passwords
 
 DOMAIN = "ldap:///DC=corp,DC=example"
@@ -251,6 +251,61 @@ def test_wrong_certificate_and_size_limit(make_httpd, slapd, tmp_path_factory):
         assert small.ldaps in passed_over[1] and "imit" in passed_over[1]
         assert server.log.wait_for("CEP0500")[0].text.count(slapd.ldaps)  # in the first run
         wait_until(lambda: ask(server).status == 200)
+
+
+class OtherPassword(Slapd):
+    password = "An0ther-Passw0rd"
+
+
+@needs_slapd
+def test_bind_refused(make_httpd, slapd, tmp_path_factory):
+    """The first server does not know the account's password: policy and callers come from the
+    second; and the first has not been sent the password again and again."""
+    with OtherPassword(tmp_path_factory.mktemp("s"), SAMPLE, slapd.tls) as other, \
+            Relay(("127.0.0.1", 0), ("127.0.0.1", other.tls_port)) as relay:
+        server = make_httpd()
+        with open(slapd.tls.ca, encoding="ascii") as file:
+            ca = server.write("slapd-ca.pem", file.read())
+        with open(slapd.password_file, encoding="ascii") as file:
+            word = server.write("password", file.read())
+        start(server, "ldaps://127.0.0.1:%d" % relay.port, slapd.ldaps, extra=(
+            'CEPCACertificateFile "%s"' % ca, "CEPBind simple", 'CEPBindDN "%s"' % slapd.bind_dn,
+            'CEPBindPasswordFile "%s"' % word))
+        server.wait_for_policy()
+        for _ in range(24):
+            assert ask(server).status == 200
+        server.log.wait_for("CEP0500.*" + slapd.ldaps)
+        assert "nvalid credentials" in server.log.find("CEP0201")[0].text
+        assert slapd.password not in "".join(line.text for line in server.log.lines(0)[0])
+        sent = [line for line in server.log.find("CEP0201") if "nvalid credentials" in line.text]
+        assert len(sent) == 1
+
+
+@needs_slapd
+def test_another_server_is_read_anew(make_httpd, tmp_path):
+    """What one server calls its newest change says nothing about another one: equal marks of two
+    servers with different content do not make them equal."""
+    content = ldif.read(SAMPLE)
+    for entry in content:
+        if any(map(entry.is_a, ("pKICertificateTemplate", "pKIEnrollmentService",
+                                "msPKI-Enterprise-Oid"))):
+            entry.set("entryCSN", "20260101000000.000000Z#000000#000#000000")
+    ldif.write(tmp_path / "first.ldif", content)
+    ldif.find(content, "CorpUser", "pKICertificateTemplate").set("displayName", "Second")
+    ldif.write(tmp_path / "second.ldif", content)
+    with Slapd(tmp_path / "1", tmp_path / "first.ldif") as first, \
+            Slapd(tmp_path / "2", tmp_path / "second.ldif") as second:
+        server = make_httpd()
+        server.configure(directory_section(first.ldap, second.ldap, extra=("CEPTimeout 1s",)),
+                         location_section())
+        server.start().wait_for_policy()
+        server.log.wait_for("CEP0500.*no entry has changed")
+        assert display_name(server) == "Corp User"
+        marker = server.log.marker()
+        server.log.allow("CEP0501")  # when it dies in the middle of a refresh
+        first.stop()
+        wait_until(lambda: display_name(server) == "Second")
+        server.log.wait_for(r"CEP0500.*%s.*another server was asked" % second.ldap, marker)
 
 
 @needs_slapd

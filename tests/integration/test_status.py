@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from cep_env import SAMPLE, ldif, soap
+from cep_env import SAMPLE, SOURCE, ldif, soap
 from cep_env.httpd import directory_section, location_section
 from conftest import start_sample
 
@@ -272,6 +272,44 @@ def test_left_out_and_failing(make_httpd):
     assert failing["Error"] and failing["FailingSince"] and failing["Failures"] >= 1
     assert failing["Templates"] == 15
     assert 'state="failing"} 1' in page(server, "?metrics")
+
+
+def test_stale(make_httpd):
+    """Past CEPMaxStale: everywhere it is said, with the age, and callers get a fault that says so."""
+    server = make_httpd()
+    copy = server.write("policy.ldif", open(SAMPLE, encoding="utf-8").read())
+    server.configure(directory_section("file:" + copy, extra=("CEPMaxStale 3s",)),
+                     location_section(), status_section())
+    server.start().wait_for_policy()
+    wait_for_state(server, "current")
+    server.log.expect("CEP0501", "CEP0505")
+    os.unlink(copy)
+    found = wait_for_state(server, "stale")
+    assert found["Age"] >= 3 and found["MaxStale"] == 3 and found["Templates"] == 16
+    assert "No such file" in found["Error"] and found["Failures"] >= 1
+    assert "stale" in page(server)
+    metrics = page(server, "?metrics")
+    assert 'state="stale"} 1' in metrics and 'state="current"} 0' in metrics
+    age = int(re.search(r'^cep_policy_age_seconds\{directory="corp"\} (\d+)$', metrics, re.M)[1])
+    assert age >= 3
+    response = soap.send(server)
+    fault = soap.check_fault(response, "Receiver", "InternalServiceFault")["fault"]
+    assert "out of date" in fault["reason"]
+    assert int(response.headers["Retry-After"]) > 0
+    assert server.log.find(r"CEP0605: .* last confirmed \d+ seconds ago")
+
+
+def test_what_the_documents_watch(server):
+    """Names of docs/operations.md are names of the page."""
+    with open(os.path.join(SOURCE, "docs", "operations.md"), encoding="utf-8") as file:
+        text = file.read()
+    metrics = page(server, "?metrics")
+    names = set(re.findall(r"`(cep_[a-z_]+)", text))
+    assert len(names) >= 5
+    for name in names:
+        assert re.search(r"^%s\{" % name, metrics, re.M), name
+    for state in re.findall(r'\{state="(\w+)"\}', text):
+        assert 'state="%s"' % state in metrics
 
 
 def test_absent(make_httpd):

@@ -246,6 +246,12 @@ static void test_only_what_changed_is_read(void **state)
     expect(&world, 1, 0, "time for a full");
     world.plan.full_interval = apr_time_from_sec(6 * 3600);
     expect(&world, 0, 0, "not been touched");
+    /* it was read from another server, whose marks mean nothing here */
+    cep_state_load(&record, world.store, pool);
+    record.mark.server = "file:/elsewhere";
+    assert_int_equal(cep_state_save(&record, world.store, pool, &error), APR_SUCCESS);
+    expect(&world, 1, 0, "another server");
+    expect(&world, 0, 0, "not been touched");
     /* another configuration */
     APR_ARRAY_PUSH(uris, struct cep_configured_uri) = uri;
     world.plan.configured_uris = uris;

@@ -257,6 +257,8 @@ static void test_publish_cleans_up(void **state)
     const char *dir = scratch_dir(pool), *error = NULL;
     struct cep_store *store = cep_store_make(pool, apr_pstrcat(pool, dir, "/absent", NULL), "x");
     struct cep_value image = {(const unsigned char *)"abc", 3};
+    struct stat info;
+    FILE *left;
 
     (void)state;
     assert_int_not_equal(cep_store_publish(store, &image, pool, &error), APR_SUCCESS);
@@ -265,6 +267,17 @@ static void test_publish_cleans_up(void **state)
 
     /* What a killed writer left behind is replaced. */
     store = cep_store_make(pool, dir, "x");
+    left = fopen(apr_pstrcat(pool, store->path, ".new", NULL), "w");
+    assert_non_null(left);
+    fputs("half of a longer snapshot", left);
+    fclose(left);
+    assert_int_equal(cep_store_publish(store, &image, pool, &error), APR_SUCCESS);
+    assert_int_equal(stat(store->path, &info), 0);
+    assert_int_equal(info.st_size, 3);
+    assert_int_equal(access(apr_pstrcat(pool, store->path, ".new", NULL), F_OK), -1);
+
+    /* What cannot be put in place does not stay either. */
+    assert_int_equal(unlink(store->path), 0);
     assert_int_equal(mkdir(apr_pstrcat(pool, dir, "/x.snapshot", NULL), 0700), 0);
     assert_int_not_equal(cep_store_publish(store, &image, pool, &error), APR_SUCCESS);
     assert_int_equal(access(apr_pstrcat(pool, store->path, ".new", NULL), F_OK), -1);
