@@ -294,8 +294,9 @@ def test_another_handler_is_refused(make_httpd):
     assert soap.send(server).status == 500
 
 
+# And no pool keeps memory for the next request.
 ONE_WORKER = ("StartServers 1", "MinSpareServers 1", "MaxSpareServers 1", "MaxRequestWorkers 1",
-              "ServerLimit 1")
+              "ServerLimit 1", "MaxMemFree 1")
 
 
 def traced(server, calls, requests):
