@@ -22,6 +22,7 @@ CALLERS = ("bob", "carol", "dave", "frank", "grace", "heidi", "WS01$", "DC1$",
 NOBODY = ("erin", "erin@corp.example", "nobody", "OTHER\\alice", "alice@other.example", "krbtgt",
           "Sales", "alice)(cn=*")
 TEMPLATES = "CN=Certificate Templates,CN=Public Key Services,CN=Services,CN=Configuration," + BASE
+DACL_PROTECTED = 0x1000  # [MS-DTYP] 2.4.6: PD, nothing is inherited
 
 
 def login(ad, *more, password_file=None, timeout="2s"):
@@ -343,6 +344,36 @@ def test_active_directory_is_read_when_it_has_changed(active_directory, make_htt
             ad.replace(service.dn, "certificateTemplates",
                        *service.values("certificateTemplates"))
     until(lambda: "CorpUser" in model()["policies"])
+
+
+def test_active_directory_inherited_permissions(active_directory, make_httpd):
+    """What a template inherits changes without a trace on the template: no USN of it moves. The
+    next full refresh sees it."""
+    ad = active_directory
+    template = ldif.find(ad.entries, "CorpUser", "pKICertificateTemplate")
+    before = template.value("nTSecurityDescriptor")
+    container = ad.search("-s", "base", "-b", TEMPLATES, "nTSecurityDescriptor")[0]
+    above = container.value("nTSecurityDescriptor")
+    own, inheritable = sd.parse(before), sd.parse(above)
+    own.dacl = [ace for ace in own.dacl if ace.type != sd.ALLOWED_OBJECT]
+    own.control &= ~DACL_PROTECTED
+    inheritable.dacl.insert(0, sd.from_sddl("D:(OA;CI;CR;Enroll;;AU)").dacl[0])
+    server = make_httpd()
+    try:
+        ad.replace(template.dn, "nTSecurityDescriptor", own.to_bytes())
+        start(server, ad.ldaps, extra=login(ad, "CEPFullRefresh 6s"))
+        assert "CorpUser" not in listed(server, "alice")
+        server.log.wait_for("time for a full refresh")  # the next one is a while away
+        marker = server.log.marker()
+        ad.replace(TEMPLATES, "nTSecurityDescriptor", inheritable.to_bytes())
+        wait_until(lambda: "CorpUser" in listed(server, "alice"))
+        reasons = [line.text for line in server.log.find("CEP0500", marker)]
+        new = next(number for number, text in enumerate(reasons) if "new policy" in text)
+        assert "time for a full refresh" in reasons[new]
+        assert any("no entry has changed" in text for text in reasons[:new]), reasons
+    finally:
+        ad.replace(TEMPLATES, "nTSecurityDescriptor", above)
+        ad.replace(template.dn, "nTSecurityDescriptor", before)
 
 
 def add(ad, model, cn, **values):
