@@ -40,9 +40,10 @@ enum cep_oid_group {
 #define CEP_CA_NO_TEMPLATE_SUPPORT          0x00000001u
 
 /* Limits on one object; an object beyond them is left out and reported. */
-#define CEP_POLICY_MAX_NAME   1024  /* octets of a cn, display name, provider */
-#define CEP_POLICY_MAX_VALUES 4096  /* values of one attribute (certificateTemplates: 65536) */
-#define CEP_POLICY_MAX_TEXT   65536 /* octets of any other text value, URI included */
+#define CEP_POLICY_MAX_NAME      1024  /* octets of a cn, display name, provider */
+#define CEP_POLICY_MAX_VALUES    4096  /* values of one attribute */
+#define CEP_POLICY_MAX_TEMPLATES 65536 /* the same of a CA's certificateTemplates */
+#define CEP_POLICY_MAX_TEXT      65536 /* octets of any other text value, URI included */
 
 #define CEP_NO_REF (-1) /* an OID reference that is nil */
 

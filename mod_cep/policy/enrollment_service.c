@@ -5,9 +5,6 @@
 
 #include <string.h>
 
-/* certificateTemplates of a CA. */
-#define MAX_TEMPLATES 65536
-
 const char *const cep_enrollment_service_attributes[] = {
     "objectClass",
     "cn",
@@ -49,7 +46,7 @@ void cep_policy_add_service(struct cep_policy *policy, const struct cep_entry *e
         service->certificate = cep_service_certificate(reader, service->certificates);
         service->uris = cep_service_uris(reader, service->cn);
         service->templates =
-            cep_reader_names(reader, "certificateTemplates", MAX_TEMPLATES, "CEP0357");
+            cep_reader_names(reader, "certificateTemplates", CEP_POLICY_MAX_TEMPLATES, "CEP0357");
         service->security_descriptor = cep_reader_descriptor(reader);
     }
     if (!reader->failed)

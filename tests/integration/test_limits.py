@@ -153,6 +153,33 @@ def test_document_has_every_limit():
     assert set(CASES) | {"ECHO", "USER", "PASSWORD"} == {name[len("CEP_XCEP_MAX_"):] for name in LIMITS}
 
 
+# Of all other rooms, whose numbers stand in the document's other tables.
+SOURCES = ("include/cep_answer.h", "include/cep_access.h", "include/cep_caller.h",
+           "include/cep_directory.h", "include/cep_policy.h", "include/cep_snapshot.h",
+           "mod_cep/directory/discover.h", "mod_cep/policy/parts.h")
+
+
+# Sizes of our own structures and texts, which nothing from outside reaches.
+SHAPES = {"CEP_SID_MAX_SUBAUTHORITIES", "CEP_SID_MAX_LENGTH", "CEP_SID_TEXT_MAX", "CEP_STEPS_MAX",
+          "CEP_READER_MAX_FINDINGS", "CEP_CERTIFICATE_MAX_ALTSECIDS"}
+
+
+def number(text):
+    """A constant of the source: factors, hexadecimal or not, some of them of 64 bits."""
+    product = 1
+    for factor in re.findall(r"\b0x[0-9a-f]+|\b\d+", text):
+        product *= int(factor, 0)
+    return product
+
+
+def test_document_has_the_other_limits():
+    source = "".join(open(os.path.join(SOURCE, path), encoding="utf-8").read() for path in SOURCES)
+    defined = dict(re.findall(r"^#define (CEP_\w*MAX\w*)\s+(\S.*?)\s*(?:/\*.*)?$", source, re.M))
+    told = {name: int(value) for value, name in re.findall(
+        r"^\|[^|]+\| (\d+) \| `(CEP_(?!XCEP)\w+)`", document(), re.M)}
+    assert told == {name: number(text) for name, text in defined.items() if name not in SHAPES}
+
+
 def test_document_names_the_bodys_limit():
     with open(os.path.join(SOURCE, "include", "cep_server.h"), encoding="utf-8") as file:
         default = re.search(r"#define CEP_DEFAULT_MAX_BODY\s+(\d+)", file.read()).group(1)
@@ -160,8 +187,10 @@ def test_document_names_the_bodys_limit():
 
 
 def test_document_names_tests_that_exist():
-    named = re.findall(r"`(test_\w+\.py)::(\w+)`", document())
+    named = re.findall(r"`(test_\w+\.(?:py|c))::(\w+)`", document())
     assert len(named) > 15
     for path, name in named:
-        with open(os.path.join(SOURCE, "tests", "integration", path), encoding="utf-8") as file:
-            assert re.search(r"^def %s\(" % name, file.read(), re.M), (path, name)
+        folder, line = ("integration", r"^def %s\(") if path.endswith("y") else \
+            ("unit", r"^static void %s\(void")
+        with open(os.path.join(SOURCE, "tests", folder, path), encoding="utf-8") as file:
+            assert re.search(line % name, file.read(), re.M), (path, name)

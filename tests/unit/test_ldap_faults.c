@@ -1075,6 +1075,68 @@ static void test_answers(void **state)
     }
 }
 
+/* As many entries as are read of one answer, and one more. */
+enum { BATCH = 500 };
+
+static void answers_most(struct server *server, int fd)
+{
+    struct message batch = {.length = 0}, last = {.length = 0};
+    int id = until_search(server, fd);
+
+    if (!id)
+        return;
+    for (int i = 0; i < BATCH; i++)
+        put_entry(&batch, id, "CN=a", 4, "cn", 2, "a", 0, 1);
+    for (int i = 0; i < CEP_DIRECTORY_MAX_ENTRIES / BATCH; i++) {
+        if (!send_message(fd, &batch))
+            return;
+    }
+    if (server->behave != answers_most)
+        put_entry(&last, id, "CN=a", 4, "cn", 2, "a", 0, 1);
+    put_result(&last, id, 0x65, 0, "", NULL);
+    answer(server, fd, &last);
+}
+
+static void answers_one_too_many(struct server *server, int fd)
+{
+    answers_most(server, fd);
+}
+
+static void test_number_of_entries(void **state)
+{
+    static behaviour *const behaviours[] = {answers_most, answers_one_too_many};
+    struct cep_query query = {.base = "CN=Users,DC=x", .scope = CEP_SCOPE_SUBTREE};
+
+    (void)state;
+    assert_int_equal(CEP_DIRECTORY_MAX_ENTRIES % BATCH, 0);
+    for (int over = 0; over <= 1; over++) {
+        struct cep_directory_config config;
+        struct cep_directory *directory;
+        apr_array_header_t *entries;
+        struct server server;
+        apr_status_t status;
+        const char *error;
+        apr_pool_t *round;
+
+        apr_pool_create(&round, pool);
+        start_server(&server, behaviours[over]);
+        config = config_for(apr_psprintf(round, "ldap://127.0.0.1:%d", server.port));
+        config.timeout = apr_time_from_sec(60);
+        if (cep_directory_open(&directory, &config, NULL, round, &error) != APR_SUCCESS)
+            fail_msg("not opened: %s", error);
+        status =
+            cep_directory_query(directory, &query, apr_time_from_sec(60), &entries, round, &error);
+        if (status != (over ? APR_EGENERAL : APR_SUCCESS))
+            fail_msg("%d too many: status %d", over, status);
+        if (over)
+            assert_non_null(strstr(error, "more entries than are read"));
+        else
+            assert_int_equal(entries->nelts, CEP_DIRECTORY_MAX_ENTRIES);
+        apr_pool_destroy(round);
+        stop_server(&server);
+    }
+}
+
 /* The filter on the wire: a value can only be a value. RFC 4515 section 3. */
 static atomic_int filter_seen, limits_seen;
 
@@ -1151,9 +1213,13 @@ static void test_filter(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_faults),  cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_names),   cmocka_unit_test(test_password_file),
-        cmocka_unit_test(test_answers), cmocka_unit_test(test_filter),
+        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_password_file),
+        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_filter),
+        cmocka_unit_test(test_number_of_entries),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

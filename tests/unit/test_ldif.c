@@ -347,6 +347,31 @@ static void test_changes(void **state)
     unlink(path);
 }
 
+/* As many entries as are read, and one more. */
+static void test_number_of_entries(void **state)
+{
+    (void)state;
+    for (int over = 0; over <= 1; over++) {
+        char *path = scratch_file();
+        FILE *file = fopen(path, "wb");
+        struct cep_ldif *ldif;
+        const char *error;
+        apr_status_t status;
+        int seen = 0;
+
+        for (int i = 0; i < CEP_DIRECTORY_MAX_ENTRIES + over; i++)
+            fprintf(file, "dn: DC=%d\nx: 1\n\n", i);
+        fclose(file);
+        status = cep_ldif_open(&ldif, path, count, &seen, pool, &error);
+        assert_int_equal(seen, CEP_DIRECTORY_MAX_ENTRIES);
+        assert_int_equal(status == APR_SUCCESS, !over);
+        if (over)
+            assert_non_null(strstr(error, "one entry more than the 200000 allowed"));
+        unlink(path);
+        apr_pool_clear(pool);
+    }
+}
+
 static void test_files(void **state)
 {
     char *path = scratch_file(), *data;
@@ -362,10 +387,15 @@ static void test_files(void **state)
     assert_int_equal(truncate(path, 1001), 0);
     assert_int_not_equal(cep_read_file(path, 1000, &data, &length, pool, &error), APR_SUCCESS);
     assert_non_null(strstr(error, "larger than 1000"));
-    /* A sparse file above the limit is refused before it is read. */
-    assert_int_equal(truncate(path, (off_t)256 * 1024 * 1024 + 1), 0);
+    /* A sparse file above the limit is refused before it is read, one at the limit for what it is.
+     */
+    assert_int_equal(truncate(path, CEP_LDIF_MAX_FILE), 0);
+    assert_int_not_equal(read_all(&entries, path, &error), APR_SUCCESS);
+    assert_null(strstr(error, "larger than"));
+    assert_int_equal(truncate(path, CEP_LDIF_MAX_FILE + 1), 0);
     assert_int_not_equal(read_all(&entries, path, &error), APR_SUCCESS);
     assert_ptr_equal(strstr(error, path), error);
+    assert_non_null(strstr(error, "larger than"));
     unlink(path);
     assert_int_not_equal(read_all(&entries, path, &error), APR_SUCCESS);
     assert_ptr_equal(strstr(error, path), error);
@@ -382,7 +412,7 @@ int main(void)
         cmocka_unit_test(test_several),  cmocka_unit_test(test_refused),
         cmocka_unit_test(test_nul),      cmocka_unit_test(test_noise),
         cmocka_unit_test(test_windows),  cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_files),    cmocka_unit_test(test_number_of_entries),
     };
 
     return cmocka_run_group_tests(tests, make_pool, drop_pool);

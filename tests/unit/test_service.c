@@ -260,6 +260,25 @@ static void test_longest_uri(void **state)
     }
 }
 
+/* Templates that a CA publishes: one more, and the CA is left out. */
+static void test_number_of_templates(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct cep_value good = certificate(fixture, 1, -YEAR, YEAR);
+    int over;
+
+    for (over = 0; over <= 1; over++) {
+        int count = CEP_POLICY_MAX_TEMPLATES + over, i;
+        struct given *given = apr_pcalloc(fixture->pool, sizeof(*given) * ((size_t)count + 1));
+
+        for (i = 0; i < count; i++) {
+            given[i].attribute = "certificateTemplates";
+            given[i].value = apr_psprintf(fixture->pool, "T%d", i);
+        }
+        assert_int_equal(load(fixture, given, &good, 1, NULL)->services->nelts, !over);
+    }
+}
+
 static void add_configured(apr_array_header_t *list, const char *ca, const char *uri)
 {
     struct cep_configured_uri line = {ca, {CEP_AUTH_USERNAME, NULL, 7, 1, 0}};
@@ -454,6 +473,7 @@ int main(void)
         cmocka_unit_test(test_octets_behind_certificate),
         cmocka_unit_test(test_uris),
         cmocka_unit_test(test_longest_uri),
+        cmocka_unit_test(test_number_of_templates),
         cmocka_unit_test(test_configured_uris),
         cmocka_unit_test(test_odd_cas),
         cmocka_unit_test(test_publication),
