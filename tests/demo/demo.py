@@ -12,6 +12,7 @@ import argparse
 import base64
 import os
 import pwd
+import shutil
 import signal
 import sys
 import tempfile
@@ -48,9 +49,13 @@ def stop_earlier(note):
             pid = int(file.read())
         # The number may belong to another process by now.
         with open("/proc/%d/cmdline" % pid, "rb") as file:
-            if root.encode() in file.read():
-                os.kill(pid, signal.SIGTERM)
-                time.sleep(0.5)
+            if root.encode() not in file.read():
+                return
+        os.kill(pid, signal.SIGTERM)
+        end = time.monotonic() + 10
+        while os.path.exists("/proc/%d" % pid) and time.monotonic() < end:
+            time.sleep(0.05)
+        shutil.rmtree(root, ignore_errors=True)
     except (OSError, ValueError):
         pass
 
@@ -182,6 +187,7 @@ def main():
     show(server, "bob", "HTTP Basic", user="bob", path=BASIC)
     if options.once:
         server.close()
+        shutil.rmtree(server.root)
         print("\nThe server is stopped again.")
     else:
         print_hints(server, certificate)
