@@ -121,6 +121,7 @@ const char *cep_cache_dir_prepare(const char *path, apr_pool_t *ptemp);
 int cep_background_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                                server_rec *s);
 void cep_background_child_init(apr_pool_t *pchild, server_rec *s);
+void cep_background_hurry(const struct cep_source *source); /* a request found no policy */
 
 /* callers.c */
 struct cep_callers *cep_callers_make(apr_pool_t *pchild, const struct cep_source *source,

@@ -29,6 +29,12 @@
 /* How long the others leave a run that is due to the process that did the last. */
 #define COURTESY apr_time_from_msec(600)
 
+/* When the snapshot has gone, the next run is not waited for; but no more often than this. */
+#define HURRY_INTERVAL apr_time_from_sec(10)
+
+/* How long a process leaves the work to others after a run, if they want to. */
+#define REST apr_time_from_sec(1)
+
 /* Memory of one run that is kept for the next. */
 #define KEEP_MEMORY (1024 * 1024)
 
@@ -48,8 +54,8 @@ enum told {
 
 /*
  * What all children of a generation share: whoever takes the refresh over goes on where the one
- * before was. Hostile octets in here can make a log line come or stay away, and readers look at the
- * file too often; no more.
+ * before was. Hostile octets in here can make a log line come or stay away, readers look at the
+ * file and runs at the directory too often; no more.
  */
 struct shared {
     apr_uint32_t published;         /* counts: cep_store.h */
@@ -57,6 +63,7 @@ struct shared {
     apr_uint32_t findings;          /* 1: those of the policy in force are in the log */
     apr_uint32_t unrecorded;        /* 1: it is in the log that the state cannot be kept */
     volatile apr_uint64_t next_run; /* cep_monotonic(), which is one clock for all; 0: at once */
+    volatile apr_uint64_t hurried;  /* when a request last asked for a run at once; 0: never */
 };
 
 /* The refresh of one directory, in the process that runs it. */
@@ -65,7 +72,7 @@ struct cep_drive {
     struct cep_refresh_plan plan;
     struct shared *shared;
     struct cep_refresh_result last;
-    apr_time_t not_before; /* cep_monotonic(): somebody else is at work */
+    apr_time_t not_before; /* cep_monotonic(): somebody is at work, or this process just was */
     int mine;              /* the last run that this process knows of was its own */
     apr_uint32_t running;  /* atomic: a run is under way */
     apr_uint32_t stopping; /* atomic: the child ends, start nothing and say nothing */
@@ -160,6 +167,7 @@ static void run(struct cep_drive *drive)
     apr_pool_t *pool = make_run_pool();
     const char *error = "out of memory";
     apr_status_t rv = APR_ENOMEM;
+    apr_time_t next;
 
     if (pool)
         rv = cep_refresh_run(&drive->last, &drive->plan, drive->source->store, &drive->source->log,
@@ -172,12 +180,29 @@ static void run(struct cep_drive *drive)
             after_failure(drive, error);
         after_record(drive);
         drive->mine = rv != APR_EBUSY;
-        drive->not_before = cep_monotonic() + drive->last.next;
+        next = cep_monotonic() + drive->last.next;
+        drive->not_before = drive->last.next < REST ? next : cep_monotonic() + REST;
         if (drive->mine)
-            apr_atomic_set64(&drive->shared->next_run, (apr_uint64_t)drive->not_before);
+            apr_atomic_set64(&drive->shared->next_run, (apr_uint64_t)next);
     }
     if (pool)
         apr_pool_destroy(pool);
+}
+
+/*
+ * Somebody found no snapshot. While runs go well this means that it was taken away or damaged since
+ * the last one: whoever had it mapped goes on, but processes that begin have nothing.
+ */
+void cep_background_hurry(const struct cep_source *source)
+{
+    struct shared *shared = source->drive->shared;
+    apr_uint64_t last = apr_atomic_read64(&shared->hurried);
+    apr_uint64_t now = (apr_uint64_t)cep_monotonic();
+
+    if (shared->told != TOLD_GOOD || (last && last <= now && now - last < HURRY_INTERVAL))
+        return;
+    if (apr_atomic_cas64(&shared->hurried, now, last) == last)
+        apr_atomic_set64(&shared->next_run, 0);
 }
 
 /* 1 when a graceful restart has put other processes in place of this one. */

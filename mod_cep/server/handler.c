@@ -43,6 +43,7 @@ static int find_policy(struct visit *visit)
 
     visit->snapshot = cep_reader_acquire(source->reader, r->pool, &confirmed);
     if (!visit->snapshot) {
+        cep_background_hurry(source);
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                       "CEP0604: no policy of directory %s is there yet", source->name);
         refuse(visit, CEP_FAULT_RECEIVER,

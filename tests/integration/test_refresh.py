@@ -441,6 +441,33 @@ def test_poisoned_snapshot(make_httpd, how):
     assert len(said) == len(set(said))
 
 
+@pytest.mark.parametrize("how", ("gone", "damaged"))
+def test_new_processes_and_no_snapshot(make_httpd, how):
+    """The file was taken away or damaged, and those who had mapped it have ended: the next to be
+    asked says so, and does not wait for the next look at the directory, which is an hour away."""
+    server = make_httpd()
+    server.configure(directory_section("file:" + SAMPLE, refresh="1h"), location_section())
+    server.start().wait_for_policy()
+    server.log.wait_for("CEP0500")
+    path = server.snapshot_file()
+    if how == "gone":
+        os.unlink(path)
+    else:
+        shutil.copy(path, path + ".poison")
+        os.truncate(path + ".poison", 5000)
+        shutil.chown(path + ".poison", os.stat(path).st_uid)
+        os.rename(path + ".poison", path)
+        server.log.expect("CEP0503")
+    server.log.kills = True
+    for pid in server.children():
+        os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 8
+    while display_name(server) != "Corp User":
+        assert time.monotonic() < deadline, server.log.tail()
+        time.sleep(0.1)
+    assert server.log.find("CEP0500.*no snapshot that can be used")
+
+
 @needs_root
 def test_cache_dir_is_no_link(make_httpd):
     server = make_httpd()
