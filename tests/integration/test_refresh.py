@@ -478,6 +478,52 @@ def test_cache_dir_is_no_link(make_httpd):
     assert status != 0 and "CEP0104" in output and "symbolic link" in output
 
 
+@pytest.mark.parametrize("before", ("absent", "root's", "not named"))
+def test_cache_dir_is_made(make_httpd, before):
+    """It becomes httpd's user's own; without the directive it is "cep" in httpd's run-time directory."""
+    server = make_httpd()
+    user = daemon_user()
+    server.cache = server.path("cep" if before == "not named" else "made")
+    if before == "root's":
+        os.mkdir(server.cache, 0o700)
+    server.configure(directory_section("file:" + SAMPLE), location_section(),
+                     cache=before != "not named")
+    assert server.configtest()[0] == 0
+    assert os.path.exists(server.cache) == (before == "root's")  # a test changes nothing
+    server.start().wait_for_policy()
+    soap.check_answer(soap.send(server))
+    for path in (server.cache, server.snapshot_file()):
+        info = os.stat(path)
+        assert info.st_mode & 0o027 == 0
+        assert info.st_uid == (user.pw_uid if user else os.geteuid())
+
+
+@pytest.mark.parametrize("wrong, sentence", (
+    ("somebody else's", "belongs neither to root nor to httpd's user"),
+    ("a file", "is no directory"),
+    ("in no directory", "make the directory above it first")))
+def test_cache_dir_is_refused(make_httpd, wrong, sentence):
+    server = make_httpd()
+    server.cache = server.path("made")
+    if wrong == "a file":
+        server.write("made", "")
+    elif wrong == "in no directory":
+        server.cache += "/deeper"
+    elif os.geteuid() != 0:
+        pytest.skip("needs root, to give a directory away")
+    else:
+        os.mkdir(server.cache, 0o700)
+        os.chown(server.cache, 12345, 12345)
+    server.configure(directory_section("file:" + SAMPLE), location_section())
+    status, output = server.configtest()
+    if wrong != "in no directory":  # which is made at the start
+        assert status != 0 and "CEP0104" in output and sentence in output
+    server.log.allow("CEP0104", "AH00020")
+    with pytest.raises(AssertionError) as ended:
+        server.start()
+    assert "CEP0104" in str(ended.value) and sentence in str(ended.value)
+
+
 # --- children are killed -------------------------------------------------------------------------
 
 
