@@ -22,6 +22,15 @@ struct given {
 
 #define OCTETS(literal) (literal), sizeof(literal) - 1
 
+/* Behind what is given. */
+#define END                                                                                        \
+    {                                                                                              \
+        NULL, NULL, 0                                                                              \
+    }
+
+/* Where templates of schema version 3 and later keep names of algorithms, in triplets. */
+#define CNG "msPKI-RA-Application-Policies"
+
 #define ONE_YEAR  OCTETS("\x00\x40\x39\x87\x2e\xe1\xfe\xff")
 #define SIX_WEEKS OCTETS("\x00\x80\xa6\x0a\xff\xde\xff\xff")
 #define DESCRIPTOR                                                                                 \
@@ -55,7 +64,7 @@ static const struct given template_defaults[] = {
     {"msPKI-Enrollment-Flag", "32", 0},
     {"msPKI-Private-Key-Flag", "16842752", 0},
     {"msPKI-Certificate-Name-Flag", "402653184", 0},
-    {NULL, NULL, 0},
+    END,
 };
 
 static const struct given ca_defaults[] = {
@@ -66,7 +75,7 @@ static const struct given ca_defaults[] = {
     {"nTSecurityDescriptor", DESCRIPTOR},
     {"certificateTemplates", "Base", 0},
     {"msPKI-Enrollment-Servers", "1\n2\n0\nhttps://ca.example/CES\n0", 0},
-    {NULL, NULL, 0},
+    END,
 };
 
 static const struct given oid_defaults[] = {
@@ -75,7 +84,7 @@ static const struct given oid_defaults[] = {
     {"flags", "3", 0},
     {"displayName", "Own purpose", 0},
     {"msPKI-Cert-Template-OID", "1.2.3.4.5", 0},
-    {NULL, NULL, 0},
+    END,
 };
 
 static inline int is_given(const struct given *given, const char *attribute)
@@ -119,10 +128,8 @@ static inline void add_template(struct cep_policy *policy, const char *dn,
 /* A template of that name and OID, all else as in the defaults. */
 static inline void add_named_template(struct cep_policy *policy, const char *cn, const char *oid)
 {
-    const struct given given[] = {{"cn", cn, 0},
-                                  {"displayName", cn, 0},
-                                  {"msPKI-Cert-Template-OID", oid, 0},
-                                  {NULL, NULL, 0}};
+    const struct given given[] = {
+        {"cn", cn, 0}, {"displayName", cn, 0}, {"msPKI-Cert-Template-OID", oid, 0}, END};
 
     add_template(policy, apr_psprintf(policy->pool, TEMPLATE_DN, cn), given);
 }

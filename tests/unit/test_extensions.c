@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "policy_helper.h"
+#include "pool.h"
 
 #define TEMPLATE_NAME        "1.3.6.1.4.1.311.20.2"
 #define TEMPLATE_INFORMATION "1.3.6.1.4.1.311.21.7"
@@ -18,11 +19,6 @@
 #define APPLICATION_POLICIES "1.3.6.1.4.1.311.21.10"
 #define CERTIFICATE_POLICIES "2.5.29.32"
 #define OCSP_NO_CHECK        "1.3.6.1.5.5.7.48.1.5"
-
-#define END                                                                                        \
-    {                                                                                              \
-        NULL, NULL, 0                                                                              \
-    }
 
 struct row {
     const char *oid;
@@ -121,7 +117,7 @@ static const struct row rows[] = {
      {{"msPKI-Enrollment-Flag", "4096", 0}, {"msPKI-Template-Schema-Version", "1", 0}, END}},
 };
 
-static const struct cep_template *only_template(apr_pool_t *pool, const struct given *given)
+static const struct cep_template *only_template(const struct given *given)
 {
     struct cep_policy *policy = cep_policy_make(pool, 0, NULL);
 
@@ -147,11 +143,11 @@ static const struct cep_extension *find(const struct cep_template *tmpl, const c
 
 static void test_der(void **state)
 {
-    apr_pool_t *pool = *state;
     size_t i;
 
+    (void)state;
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        const struct cep_extension *found = find(only_template(pool, rows[i].given), rows[i].oid);
+        const struct cep_extension *found = find(only_template(rows[i].given), rows[i].oid);
 
         if (!rows[i].hex) {
             assert_null(found);
@@ -186,9 +182,10 @@ static void test_order_and_critical(void **state)
         {CERTIFICATE_POLICIES, 0},
         {OCSP_NO_CHECK, 0},
     };
-    const struct cep_template *tmpl = only_template(*state, given);
+    const struct cep_template *tmpl = only_template(given);
     int i;
 
+    (void)state;
     assert_int_equal(tmpl->extensions->nelts, sizeof(expected) / sizeof(expected[0]));
     for (i = 0; i < tmpl->extensions->nelts; i++) {
         const struct cep_extension *extension =
@@ -206,28 +203,12 @@ static void test_longest_name(void **state)
     const struct given given[] = {{"cn", cn, 0}, {"msPKI-Template-Schema-Version", "1", 0}, END};
     const struct cep_extension *found;
 
+    (void)state;
     memset(cn, 'x', CEP_POLICY_MAX_NAME);
     cn[CEP_POLICY_MAX_NAME] = '\0';
-    found = find(only_template(*state, given), TEMPLATE_NAME);
+    found = find(only_template(given), TEMPLATE_NAME);
     assert_non_null(found);
     assert_int_equal(found->value.len, 4 + 2 * CEP_POLICY_MAX_NAME);
-}
-
-static int setup(void **state)
-{
-    apr_pool_t *pool = NULL;
-
-    apr_initialize();
-    apr_pool_create(&pool, NULL);
-    *state = pool;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    apr_pool_destroy(*state);
-    apr_terminate();
-    return 0;
 }
 
 int main(void)
@@ -238,5 +219,5 @@ int main(void)
         cmocka_unit_test(test_longest_name),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, make_pool, drop_pool);
 }

@@ -9,12 +9,7 @@
 #include <cmocka.h>
 
 #include "policy_helper.h"
-
-#define END                                                                                        \
-    {                                                                                              \
-        NULL, NULL, 0                                                                              \
-    }
-#define CNG "msPKI-RA-Application-Policies"
+#include "pool.h"
 
 static const struct cep_oid_row *find_row(const struct cep_policy *policy, const char *value,
                                           enum cep_oid_group group)
@@ -30,7 +25,7 @@ static const struct cep_oid_row *find_row(const struct cep_policy *policy, const
 
 static void test_rows(void **state)
 {
-    struct cep_policy *policy = cep_policy_make(*state, 0, NULL);
+    struct cep_policy *policy = cep_policy_make(pool, 0, NULL);
     static const struct {
         enum cep_oid_group group;
         const char *value, *name;
@@ -45,6 +40,7 @@ static void test_rows(void **state)
     };
     int i;
 
+    (void)state;
     add_named_template(policy, "Two", "1.2.3.2");
     add_named_template(policy, "One", "1.2.3.1");
     cep_policy_finish(policy);
@@ -56,14 +52,14 @@ static void test_rows(void **state)
         assert_int_equal(row_at(policy, i)->localized->nelts, 0);
     }
     assert_int_equal(template_at(policy, 0)->policy_ref, 5);
-    assert_string_equal(join_numbers(*state, template_at(policy, 0)->oid_refs), "0|1|2|3|4|5");
-    assert_string_equal(join_numbers(*state, template_at(policy, 1)->oid_refs), "0|1|2|3|4|6");
+    assert_string_equal(join_numbers(pool, template_at(policy, 0)->oid_refs), "0|1|2|3|4|5");
+    assert_string_equal(join_numbers(pool, template_at(policy, 1)->oid_refs), "0|1|2|3|4|6");
 }
 
 /* One OID, two names: two rows. The name carries what the key is for. */
 static void test_shared_curve(void **state)
 {
-    struct cep_policy *policy = cep_policy_make(*state, 0, NULL);
+    struct cep_policy *policy = cep_policy_make(pool, 0, NULL);
     static const struct given sign[] = {
         {"cn", "Sign", 0},
         {"msPKI-Template-Schema-Version", "3", 0},
@@ -80,6 +76,7 @@ static void test_shared_curve(void **state)
         END};
     const struct cep_template *a, *b;
 
+    (void)state;
     add_template(policy, "CN=1", sign);
     add_template(policy, "CN=2", agree);
     cep_policy_finish(policy);
@@ -97,7 +94,7 @@ static void test_shared_curve(void **state)
 
 static void test_forest_names(void **state)
 {
-    struct cep_policy *policy = cep_policy_make(*state, 0, NULL);
+    struct cep_policy *policy = cep_policy_make(pool, 0, NULL);
     static const struct given tmpl[] = {
         {"pKIExtendedKeyUsage", "1.2.3.4.5", 0},
         {"pKIExtendedKeyUsage", "1.3.6.1.5.5.7.3.2", 0},
@@ -135,6 +132,7 @@ static void test_forest_names(void **state)
     };
     const struct cep_oid_row *row;
 
+    (void)state;
     add_template(policy, "CN=T", tmpl);
     add_oid(policy, "CN=1", purpose);
     add_oid(policy, "CN=2", issuance);
@@ -168,12 +166,13 @@ static void test_ra_rows(void **state)
     static const char *const signatures[] = {"0", "1"};
     int i;
 
+    (void)state;
     for (i = 0; i <= 1; i++) {
         const struct given given[] = {{"msPKI-RA-Signature", signatures[i], 0},
                                       {"msPKI-RA-Policies", "1.2.3.4", 0},
                                       {CNG, "1.3.6.1.4.1.311.20.2.1", 0},
                                       END};
-        struct cep_policy *policy = cep_policy_make(*state, 0, NULL);
+        struct cep_policy *policy = cep_policy_make(pool, 0, NULL);
 
         add_template(policy, "CN=T", given);
         cep_policy_finish(policy);
@@ -212,8 +211,9 @@ static void test_odd_oid_objects(void **state)
     };
     size_t i;
 
+    (void)state;
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct cep_policy *policy = cep_policy_make(*state, 0, NULL);
+        struct cep_policy *policy = cep_policy_make(pool, 0, NULL);
 
         add_oid(policy, "CN=O", rows[i].given);
         cep_policy_finish(policy);
@@ -233,9 +233,10 @@ static void test_localized_twice(void **state)
         {"msPKI-OIDLocalizedName", "1031,Erster", 0},
         END,
     };
-    struct cep_policy *policy = cep_policy_make(*state, 0, NULL);
+    struct cep_policy *policy = cep_policy_make(pool, 0, NULL);
     const apr_array_header_t *names;
 
+    (void)state;
     add_oid(policy, "CN=O", given);
     cep_policy_finish(policy);
     names = APR_ARRAY_IDX(policy->oids, 0, struct cep_enterprise_oid *)->localized;
@@ -248,8 +249,9 @@ static void test_localized_twice(void **state)
 static void test_container(void **state)
 {
     static const struct given given[] = {{"flags", NULL, 0}, {"displayName", NULL, 0}, END};
-    struct cep_policy *policy = cep_policy_make(*state, 0, NULL);
+    struct cep_policy *policy = cep_policy_make(pool, 0, NULL);
 
+    (void)state;
     add_oid(policy, "CN=OID", given);
     cep_policy_finish(policy);
     assert_int_equal(policy->findings->nelts, 0);
@@ -261,8 +263,9 @@ static void test_same_oid_objects(void **state)
     static const struct given beta[] = {{"displayName", "Beta", 0}, END};
     static const struct given alpha[] = {{"displayName", "Alpha", 0}, END};
     static const struct given other_kind[] = {{"flags", "2", 0}, END};
-    struct cep_policy *policy = cep_policy_make(*state, 0, NULL);
+    struct cep_policy *policy = cep_policy_make(pool, 0, NULL);
 
+    (void)state;
     add_oid(policy, "CN=1", unnamed);
     add_oid(policy, "CN=2", beta);
     add_oid(policy, "CN=3", alpha);
@@ -276,7 +279,7 @@ static void test_same_oid_objects(void **state)
 }
 
 /* A directory with something of everything; begin says which entry comes first. */
-static const char *load_from(apr_pool_t *pool, int begin, int step)
+static const char *load_from(int begin, int step)
 {
     static const struct given odd[] = {{"cn", "Odd", 0}, {"pKIDefaultCSPs", "1,", 0}, END};
     static const struct given broken[] = {{"cn", "Broken", 0}, {"revision", "0", 0}, END};
@@ -305,30 +308,14 @@ static const char *load_from(apr_pool_t *pool, int begin, int step)
 
 static void test_order_of_entries(void **state)
 {
-    const char *first = load_from(*state, 0, 1);
+    const char *first = load_from(0, 1);
     int begin, step;
 
+    (void)state;
     for (begin = 0; begin < 7; begin++) {
         for (step = 1; step < 7; step++)
-            assert_string_equal(load_from(*state, begin, step), first);
+            assert_string_equal(load_from(begin, step), first);
     }
-}
-
-static int setup(void **state)
-{
-    apr_pool_t *pool = NULL;
-
-    apr_initialize();
-    apr_pool_create(&pool, NULL);
-    *state = pool;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    apr_pool_destroy(*state);
-    apr_terminate();
-    return 0;
 }
 
 int main(void)
@@ -345,5 +332,5 @@ int main(void)
         cmocka_unit_test(test_order_of_entries),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, make_pool, drop_pool);
 }

@@ -9,12 +9,8 @@
 #include <cmocka.h>
 
 #include "policy_helper.h"
+#include "pool.h"
 
-#define END                                                                                        \
-    {                                                                                              \
-        NULL, NULL, 0                                                                              \
-    }
-#define CNG "msPKI-RA-Application-Policies"
 #define OID "msPKI-Cert-Template-OID"
 
 struct row {
@@ -112,8 +108,9 @@ static void test_one_fault(void **state)
 {
     size_t i;
 
+    (void)state;
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct cep_policy *policy = cep_policy_make(*state, 0, NULL);
+        struct cep_policy *policy = cep_policy_make(pool, 0, NULL);
         const struct cep_finding *finding;
 
         add_named_template(policy, "A", "1.2.3.1");
@@ -133,12 +130,13 @@ static void test_one_fault(void **state)
 /* Everything wrong is told at once, and what is told can be printed. */
 static void test_many_faults(void **state)
 {
-    struct cep_policy *policy = cep_policy_make(*state, 0, NULL);
+    struct cep_policy *policy = cep_policy_make(pool, 0, NULL);
     static const char *const codes[] = {"CEP0301", "CEP0307", "CEP0310",
                                         "CEP0311", "CEP0316", "CEP0318"};
     size_t i;
 
-    cep_policy_add_template(policy, cep_entry_make(*state, "CN=bell\x07,DC=x"));
+    (void)state;
+    cep_policy_add_template(policy, cep_entry_make(pool, "CN=bell\x07,DC=x"));
     cep_policy_finish(policy);
     assert_int_equal(policy->templates->nelts, 0);
     for (i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
@@ -150,12 +148,12 @@ static void test_many_faults(void **state)
 /* A list of thousands of bad values does not become thousands of findings. */
 static void test_flood(void **state)
 {
-    apr_pool_t *pool = *state;
     static const struct given none[] = {{"pKIDefaultCSPs", NULL, 0}, END};
     struct cep_policy *policy = cep_policy_make(pool, 0, NULL);
     struct cep_entry *entry = make_entry(pool, "CN=T", template_defaults, none);
     int i;
 
+    (void)state;
     for (i = 0; i < 4000; i++) {
         const char *value = apr_psprintf(pool, "%d,", i);
 
@@ -180,8 +178,9 @@ static void test_odd_names_pass(void **state)
     };
     size_t i;
 
+    (void)state;
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        struct cep_policy *policy = cep_policy_make(*state, 0, NULL);
+        struct cep_policy *policy = cep_policy_make(pool, 0, NULL);
 
         add_named_template(policy, names[i], "1.2.3");
         cep_policy_finish(policy);
@@ -203,8 +202,9 @@ static void test_same_cn(void **state)
 {
     int turned;
 
+    (void)state;
     for (turned = 0; turned <= 1; turned++) {
-        struct cep_policy *policy = cep_policy_make(*state, 0, NULL);
+        struct cep_policy *policy = cep_policy_make(pool, 0, NULL);
 
         add_case(policy, "CN=2", turned ? "User" : "USER", turned ? "1.2.3.2" : "1.2.3.1");
         add_case(policy, "CN=2", turned ? "USER" : "User", turned ? "1.2.3.1" : "1.2.3.2");
@@ -219,8 +219,9 @@ static void test_same_cn(void **state)
 
 static void test_same_oid(void **state)
 {
-    struct cep_policy *policy = cep_policy_make(*state, 0, NULL);
+    struct cep_policy *policy = cep_policy_make(pool, 0, NULL);
 
+    (void)state;
     add_named_template(policy, "Beta", "1.2.3");
     add_named_template(policy, "alpha", "1.2.3");
     add_named_template(policy, "Gamma", "1.2.4");
@@ -252,23 +253,6 @@ static void test_levels(void **state)
     }
 }
 
-static int setup(void **state)
-{
-    apr_pool_t *pool = NULL;
-
-    apr_initialize();
-    apr_pool_create(&pool, NULL);
-    *state = pool;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    apr_pool_destroy(*state);
-    apr_terminate();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,5 +262,5 @@ int main(void)
         cmocka_unit_test(test_levels),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, make_pool, drop_pool);
 }

@@ -12,11 +12,7 @@
 #include <openssl/x509.h>
 
 #include "policy_helper.h"
-
-#define END                                                                                        \
-    {                                                                                              \
-        NULL, NULL, 0                                                                              \
-    }
+#include "pool.h"
 
 #define DAY  86400
 #define YEAR (365 * (apr_int64_t)DAY)
@@ -24,14 +20,10 @@
 /* 2026-06-01: all tests live then. */
 #define NOW 1780272000
 
-struct fixture {
-    apr_pool_t *pool;
-    EVP_PKEY *key;
-};
+static EVP_PKEY *key;
 
 /* A self-signed certificate; from and until are seconds relative to NOW. */
-static struct cep_value certificate(const struct fixture *fixture, long serial, apr_int64_t from,
-                                    apr_int64_t until)
+static struct cep_value certificate(long serial, apr_int64_t from, apr_int64_t until)
 {
     X509 *x509 = X509_new();
     X509_NAME *name = X509_get_subject_name(x509);
@@ -46,28 +38,26 @@ static struct cep_value certificate(const struct fixture *fixture, long serial, 
     ASN1_INTEGER_set(X509_get_serialNumber(x509), serial);
     assert_non_null(ASN1_TIME_set(X509_getm_notBefore(x509), (time_t)(NOW + from)));
     assert_non_null(ASN1_TIME_set(X509_getm_notAfter(x509), (time_t)(NOW + until)));
-    X509_set_pubkey(x509, fixture->key);
-    assert_true(X509_sign(x509, fixture->key, NULL) > 0);
+    X509_set_pubkey(x509, key);
+    assert_true(X509_sign(x509, key, NULL) > 0);
     length = i2d_X509(x509, &der);
     assert_true(length > 0);
-    value.data = apr_pmemdup(fixture->pool, der, (apr_size_t)length);
+    value.data = apr_pmemdup(pool, der, (apr_size_t)length);
     value.len = (apr_size_t)length;
     OPENSSL_free(der);
     X509_free(x509);
     return value;
 }
 
-static struct cep_policy *load(const struct fixture *fixture, const struct given *given,
-                               const struct cep_value *certificates, int count,
-                               const apr_array_header_t *configured)
+static struct cep_policy *load(const struct given *given, const struct cep_value *certificates,
+                               int count, const apr_array_header_t *configured)
 {
-    struct cep_policy *policy = cep_policy_make(fixture->pool, apr_time_from_sec(NOW), configured);
-    struct cep_entry *entry = make_entry(fixture->pool, "CN=CA", ca_defaults, given);
+    struct cep_policy *policy = cep_policy_make(pool, apr_time_from_sec(NOW), configured);
+    struct cep_entry *entry = make_entry(pool, "CN=CA", ca_defaults, given);
     int i;
 
     for (i = 0; i < count; i++)
-        cep_entry_add(entry, fixture->pool, "cACertificate", certificates[i].data,
-                      certificates[i].len);
+        cep_entry_add(entry, pool, "cACertificate", certificates[i].data, certificates[i].len);
     cep_policy_add_service(policy, entry);
     cep_policy_finish(policy);
     return policy;
@@ -92,16 +82,15 @@ static int chosen(const struct cep_policy *policy, const struct cep_value *certi
 
 static void test_certificate_choice(void **state)
 {
-    const struct fixture *fixture = *state;
     static const unsigned char zero[] = {0}, junk[] = "junk";
     struct cep_value c[] = {
-        certificate(fixture, 1, -10 * YEAR, -1),        /* 0: expired */
-        certificate(fixture, 2, -5 * YEAR, 5 * YEAR),   /* 1: older */
-        certificate(fixture, 3, -1 * YEAR, 500 * YEAR), /* 2: newer, for five hundred years */
-        certificate(fixture, 4, DAY, 10 * YEAR),        /* 3: not valid yet */
-        {zero, 1},                                      /* 4: a placeholder */
-        {junk, 4},                                      /* 5: no certificate */
-        certificate(fixture, 5, 0, 0),                  /* 6: valid this very second */
+        certificate(1, -10 * YEAR, -1),        /* 0: expired */
+        certificate(2, -5 * YEAR, 5 * YEAR),   /* 1: older */
+        certificate(3, -1 * YEAR, 500 * YEAR), /* 2: newer, for five hundred years */
+        certificate(4, DAY, 10 * YEAR),        /* 3: not valid yet */
+        {zero, 1},                             /* 4: a placeholder */
+        {junk, 4},                             /* 5: no certificate */
+        certificate(5, 0, 0),                  /* 6: valid this very second */
     };
     static const struct {
         int list[7], count, expected;
@@ -115,6 +104,7 @@ static void test_certificate_choice(void **state)
     };
     size_t i;
 
+    (void)state;
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct cep_value list[7];
         const struct cep_policy *policy;
@@ -122,7 +112,7 @@ static void test_certificate_choice(void **state)
 
         for (j = 0; j < rows[i].count; j++)
             list[j] = c[rows[i].list[j]];
-        policy = load(fixture, NULL, list, rows[i].count, NULL);
+        policy = load(NULL, list, rows[i].count, NULL);
         assert_int_equal(chosen(policy, c, 7), rows[i].expected);
         assert_int_equal(rows[i].finding == NULL, !finding_of(policy, "CEP0351") &&
                                                       !finding_of(policy, "CEP0348") &&
@@ -135,37 +125,36 @@ static void test_certificate_choice(void **state)
 /* The same certificates in another order give the same choice, whatever they have in common. */
 static void test_certificate_ties(void **state)
 {
-    const struct fixture *fixture = *state;
     struct cep_value c[] = {
-        certificate(fixture, 1, -YEAR, YEAR), certificate(fixture, 2, -YEAR, 2 * YEAR),
-        certificate(fixture, 3, -YEAR, 2 * YEAR),
-        certificate(fixture, 400000, -YEAR, 2 * YEAR), /* longer */
+        certificate(1, -YEAR, YEAR), certificate(2, -YEAR, 2 * YEAR),
+        certificate(3, -YEAR, 2 * YEAR), certificate(400000, -YEAR, 2 * YEAR), /* longer */
     };
     struct cep_value turned[] = {c[3], c[2], c[1], c[0]};
-    int first = chosen(load(fixture, NULL, c, 4, NULL), c, 4);
+    int first = chosen(load(NULL, c, 4, NULL), c, 4);
 
+    (void)state;
     assert_int_not_equal(first, 0); /* of equal beginnings the later end */
     assert_true(first > 0);
-    assert_int_equal(chosen(load(fixture, NULL, turned, 4, NULL), c, 4), first);
+    assert_int_equal(chosen(load(NULL, turned, 4, NULL), c, 4), first);
 }
 
 static void test_octets_behind_certificate(void **state)
 {
-    const struct fixture *fixture = *state;
-    struct cep_value good = certificate(fixture, 1, -YEAR, YEAR), longer, shorter;
-    unsigned char *copy = apr_pcalloc(fixture->pool, good.len + 1);
+    struct cep_value good = certificate(1, -YEAR, YEAR), longer, shorter;
+    unsigned char *copy = apr_pcalloc(pool, good.len + 1);
 
+    (void)state;
     memcpy(copy, good.data, good.len);
     longer.data = copy;
     longer.len = good.len + 1;
     shorter.data = copy;
     shorter.len = good.len - 1;
-    assert_int_equal(load(fixture, NULL, &good, 1, NULL)->services->nelts, 1);
-    assert_int_equal(load(fixture, NULL, &longer, 1, NULL)->services->nelts, 0);
-    assert_int_equal(load(fixture, NULL, &shorter, 1, NULL)->services->nelts, 0);
+    assert_int_equal(load(NULL, &good, 1, NULL)->services->nelts, 1);
+    assert_int_equal(load(NULL, &longer, 1, NULL)->services->nelts, 0);
+    assert_int_equal(load(NULL, &shorter, 1, NULL)->services->nelts, 0);
 }
 
-static const char *describe(apr_pool_t *pool, const struct cep_policy *policy)
+static const char *describe(const struct cep_policy *policy)
 {
     const char *text = "";
     int i;
@@ -188,7 +177,6 @@ struct uri_row {
 
 static void test_uris(void **state)
 {
-    const struct fixture *fixture = *state;
     static const struct uri_row rows[] = {
         {{"1\n2\n0\nhttps://h/a"}, "1/2/0/0 https://h/a;", NULL},
         {{"1\n2\n0\nhttps://h/a\n0"}, "1/2/0/0 https://h/a;", NULL},
@@ -218,9 +206,10 @@ static void test_uris(void **state)
         {{"1\n2\n0\nhttp://h/b"}, "", "CEP0349"},
         {{NULL}, "", "CEP0349"},
     };
-    struct cep_value good = certificate(fixture, 1, -YEAR, YEAR);
+    struct cep_value good = certificate(1, -YEAR, YEAR);
     size_t i;
 
+    (void)state;
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct given given[5];
         const struct cep_policy *policy;
@@ -232,8 +221,8 @@ static void test_uris(void **state)
             given[j].length = 0;
         }
         given[4].attribute = NULL;
-        policy = load(fixture, given, &good, 1, NULL);
-        assert_string_equal(describe(fixture->pool, policy), rows[i].expected);
+        policy = load(given, &good, 1, NULL);
+        assert_string_equal(describe(policy), rows[i].expected);
         if (rows[i].finding)
             assert_non_null(finding_of(policy, rows[i].finding));
         else
@@ -244,19 +233,19 @@ static void test_uris(void **state)
 /* At the limit of a value and one octet above. */
 static void test_longest_uri(void **state)
 {
-    const struct fixture *fixture = *state;
-    struct cep_value good = certificate(fixture, 1, -YEAR, YEAR);
+    struct cep_value good = certificate(1, -YEAR, YEAR);
     static const char begin[] = "1\n2\n0\nhttps://h/";
     int over;
 
+    (void)state;
     for (over = 0; over <= 1; over++) {
-        char *value = apr_palloc(fixture->pool, CEP_POLICY_MAX_TEXT + 2);
+        char *value = apr_palloc(pool, CEP_POLICY_MAX_TEXT + 2);
         const struct given given[] = {{"msPKI-Enrollment-Servers", value, 0}, END};
 
         memset(value, 'a', CEP_POLICY_MAX_TEXT + 1);
         memcpy(value, begin, sizeof(begin) - 1);
         value[CEP_POLICY_MAX_TEXT + over] = '\0';
-        assert_int_equal(load(fixture, given, &good, 1, NULL)->services->nelts, !over);
+        assert_int_equal(load(given, &good, 1, NULL)->services->nelts, !over);
     }
 }
 
@@ -289,23 +278,23 @@ static void add_configured(apr_array_header_t *list, const char *ca, const char 
 
 static void test_configured_uris(void **state)
 {
-    const struct fixture *fixture = *state;
-    struct cep_value good = certificate(fixture, 1, -YEAR, YEAR);
+    struct cep_value good = certificate(1, -YEAR, YEAR);
     static const struct given without[] = {{"msPKI-Enrollment-Servers", NULL, 0}, END};
-    apr_array_header_t *list = apr_array_make(fixture->pool, 2, sizeof(struct cep_configured_uri));
+    apr_array_header_t *list = apr_array_make(pool, 2, sizeof(struct cep_configured_uri));
     const struct cep_policy *policy;
 
+    (void)state;
     add_configured(list, "TEST ca", "https://gateway/ces");
-    policy = load(fixture, NULL, &good, 1, list);
-    assert_string_equal(describe(fixture->pool, policy), "7/4/1/0 https://gateway/ces;");
-    policy = load(fixture, without, &good, 1, list);
-    assert_string_equal(describe(fixture->pool, policy), "7/4/1/0 https://gateway/ces;");
+    policy = load(NULL, &good, 1, list);
+    assert_string_equal(describe(policy), "7/4/1/0 https://gateway/ces;");
+    policy = load(without, &good, 1, list);
+    assert_string_equal(describe(policy), "7/4/1/0 https://gateway/ces;");
     assert_int_equal(policy->findings->nelts, 1); /* "Base" is published and not there */
 
     add_configured(list, "No such CA", "https://gateway/other");
     add_configured(list, "Test CA", "http://gateway/plain");
-    policy = load(fixture, NULL, &good, 1, list);
-    assert_string_equal(describe(fixture->pool, policy), "7/4/1/0 https://gateway/ces;");
+    policy = load(NULL, &good, 1, list);
+    assert_string_equal(describe(policy), "7/4/1/0 https://gateway/ces;");
     assert_non_null(finding_of(policy, "CEP0359"));
     assert_string_equal(finding_of(policy, "CEP0359")->name, "No such CA");
     assert_non_null(finding_of(policy, "CEP0353"));
@@ -319,7 +308,6 @@ struct odd_row {
 
 static void test_odd_cas(void **state)
 {
-    const struct fixture *fixture = *state;
     static const struct odd_row rows[] = {
         {"CEP0341", 1, {{"cn", NULL, 0}, END}},
         {"CEP0341", 1, {{"cn", " ", 0}, END}},
@@ -337,11 +325,12 @@ static void test_odd_cas(void **state)
          0,
          {{"certificateTemplates", "Gone", 0}, {"certificateTemplates", "gONE", 0}, END}},
     };
-    struct cep_value good = certificate(fixture, 1, -YEAR, YEAR);
+    struct cep_value good = certificate(1, -YEAR, YEAR);
     size_t i;
 
+    (void)state;
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        const struct cep_policy *policy = load(fixture, rows[i].given, &good, 1, NULL);
+        const struct cep_policy *policy = load(rows[i].given, &good, 1, NULL);
         const struct cep_finding *finding = finding_of(policy, rows[i].finding);
 
         assert_non_null(finding);
@@ -353,8 +342,7 @@ static void test_odd_cas(void **state)
 
 static void test_publication(void **state)
 {
-    const struct fixture *fixture = *state;
-    struct cep_value good = certificate(fixture, 1, -YEAR, YEAR);
+    struct cep_value good = certificate(1, -YEAR, YEAR);
     static const struct given first[] = {{"cn", "B CA", 0},
                                          {"certificateTemplates", "wEBSERVER", 0},
                                          {"certificateTemplates", "User", 0},
@@ -365,8 +353,9 @@ static void test_publication(void **state)
                                           END};
     static const struct given lone_blank[] = {
         {"cn", "C CA", 0}, {"certificateTemplates", " ", 0}, END};
-    struct cep_policy *policy = cep_policy_make(fixture->pool, apr_time_from_sec(NOW), NULL);
+    struct cep_policy *policy = cep_policy_make(pool, apr_time_from_sec(NOW), NULL);
 
+    (void)state;
     add_named_template(policy, "WebServer", "1.2.3.1");
     add_named_template(policy, "User", "1.2.3.2");
     add_named_template(policy, "Unpublished", "1.2.3.3");
@@ -377,25 +366,25 @@ static void test_publication(void **state)
     assert_string_equal(service_at(policy, 0)->cn, "a CA");
     assert_string_equal(service_at(policy, 1)->cn, "B CA");
     assert_string_equal(template_at(policy, 0)->cn, "Unpublished");
-    assert_string_equal(join_numbers(fixture->pool, template_at(policy, 0)->ca_refs), "");
-    assert_string_equal(join_numbers(fixture->pool, template_at(policy, 1)->ca_refs), "1");
-    assert_string_equal(join_numbers(fixture->pool, template_at(policy, 2)->ca_refs), "0|1");
+    assert_string_equal(join_numbers(pool, template_at(policy, 0)->ca_refs), "");
+    assert_string_equal(join_numbers(pool, template_at(policy, 1)->ca_refs), "1");
+    assert_string_equal(join_numbers(pool, template_at(policy, 2)->ca_refs), "0|1");
     assert_int_equal(policy->findings->nelts, 1); /* WEBSERVER twice */
 }
 
 /* A template that was left out is known: the CA's list needs no second finding. */
 static void test_unknown_templates(void **state)
 {
-    const struct fixture *fixture = *state;
-    struct cep_value good = certificate(fixture, 1, -YEAR, YEAR);
+    struct cep_value good = certificate(1, -YEAR, YEAR);
     static const struct given broken[] = {{"cn", "Broken", 0}, {"revision", NULL, 0}, END};
     static const struct given names[] = {{"certificateTemplates", "broken", 0},
                                          {"certificateTemplates", "Zeta", 0},
                                          {"certificateTemplates", "Alpha", 0},
                                          END};
-    struct cep_policy *policy = cep_policy_make(fixture->pool, apr_time_from_sec(NOW), NULL);
+    struct cep_policy *policy = cep_policy_make(pool, apr_time_from_sec(NOW), NULL);
     const struct cep_finding *finding;
 
+    (void)state;
     add_ca(policy, "CN=A", names, good);
     add_template(policy, "CN=Broken", broken);
     cep_policy_finish(policy);
@@ -409,11 +398,11 @@ static void test_unknown_templates(void **state)
 /* One OID, two templates: the one that a CA publishes is offered, though its name comes later. */
 static void test_shared_oid(void **state)
 {
-    const struct fixture *fixture = *state;
-    struct cep_value good = certificate(fixture, 1, -YEAR, YEAR);
+    struct cep_value good = certificate(1, -YEAR, YEAR);
     static const struct given names[] = {{"certificateTemplates", "Zeta", 0}, END};
-    struct cep_policy *policy = cep_policy_make(fixture->pool, apr_time_from_sec(NOW), NULL);
+    struct cep_policy *policy = cep_policy_make(pool, apr_time_from_sec(NOW), NULL);
 
+    (void)state;
     add_named_template(policy, "Alpha", "1.2.3");
     add_named_template(policy, "Zeta", "1.2.3");
     add_ca(policy, "CN=A", names, good);
@@ -425,14 +414,14 @@ static void test_shared_oid(void **state)
 
 static void test_same_cn(void **state)
 {
-    const struct fixture *fixture = *state;
-    struct cep_value good = certificate(fixture, 1, -YEAR, YEAR);
+    struct cep_value good = certificate(1, -YEAR, YEAR);
     static const struct given lower[] = {{"cn", "test ca", 0}, END};
     static const struct given upper[] = {{"cn", "TEST CA", 0}, END};
     int turned;
 
+    (void)state;
     for (turned = 0; turned <= 1; turned++) {
-        struct cep_policy *policy = cep_policy_make(fixture->pool, apr_time_from_sec(NOW), NULL);
+        struct cep_policy *policy = cep_policy_make(pool, apr_time_from_sec(NOW), NULL);
 
         add_ca(policy, turned ? "CN=2" : "CN=1", turned ? upper : lower, good);
         add_ca(policy, turned ? "CN=1" : "CN=2", turned ? lower : upper, good);
@@ -446,23 +435,14 @@ static void test_same_cn(void **state)
 
 static int setup(void **state)
 {
-    static struct fixture fixture;
-
-    apr_initialize();
-    apr_pool_create(&fixture.pool, NULL);
-    fixture.key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-    *state = &fixture;
-    return fixture.key ? 0 : -1;
+    key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    return !key || make_pool(state);
 }
 
 static int teardown(void **state)
 {
-    struct fixture *fixture = *state;
-
-    EVP_PKEY_free(fixture->key);
-    apr_pool_destroy(fixture->pool);
-    apr_terminate();
-    return 0;
+    EVP_PKEY_free(key);
+    return drop_pool(state);
 }
 
 int main(void)

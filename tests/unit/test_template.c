@@ -9,14 +9,9 @@
 #include <cmocka.h>
 
 #include "policy_helper.h"
+#include "pool.h"
 
-#define END                                                                                        \
-    {                                                                                              \
-        NULL, NULL, 0                                                                              \
-    }
-#define CNG "msPKI-RA-Application-Policies"
-
-static struct cep_policy *load(apr_pool_t *pool, const struct given *given)
+static struct cep_policy *load(const struct given *given)
 {
     struct cep_policy *policy = cep_policy_make(pool, 0, NULL);
 
@@ -25,9 +20,9 @@ static struct cep_policy *load(apr_pool_t *pool, const struct given *given)
     return policy;
 }
 
-static struct cep_template *only(apr_pool_t *pool, const struct given *given)
+static struct cep_template *only(const struct given *given)
 {
-    struct cep_policy *policy = load(pool, given);
+    struct cep_policy *policy = load(given);
 
     assert_int_equal(policy->templates->nelts, 1);
     return template_at(policy, 0);
@@ -36,9 +31,10 @@ static struct cep_template *only(apr_pool_t *pool, const struct given *given)
 static void test_plain_values(void **state)
 {
     static const struct given nothing[] = {END};
-    const struct cep_policy *policy = load(*state, nothing);
+    const struct cep_policy *policy = load(nothing);
     const struct cep_template *t = template_at(policy, 0);
 
+    (void)state;
     assert_int_equal(policy->findings->nelts, 0);
     assert_string_equal(t->dn, "CN=T");
     assert_string_equal(t->cn, "Base");
@@ -57,10 +53,10 @@ static void test_plain_values(void **state)
     assert_int_equal(t->enrollment_flags, 0); /* 0x20 is not told */
     assert_int_equal(t->ra_signatures, 0);
     assert_int_equal(t->security_descriptor.len, 20);
-    assert_string_equal(join_text(*state, t->providers),
+    assert_string_equal(join_text(pool, t->providers),
                         "Microsoft RSA SChannel Cryptographic Provider");
-    assert_string_equal(join_text(*state, t->ekus), "1.3.6.1.5.5.7.3.2");
-    assert_string_equal(join_text(*state, t->app_policies), "1.3.6.1.5.5.7.3.2");
+    assert_string_equal(join_text(pool, t->ekus), "1.3.6.1.5.5.7.3.2");
+    assert_string_equal(join_text(pool, t->app_policies), "1.3.6.1.5.5.7.3.2");
     assert_int_equal(t->cert_policies->nelts, 0);
     assert_null(t->permissions);
     assert_null(t->algorithm);
@@ -93,9 +89,10 @@ static void test_absent(void **state)
         {"msPKI-Certificate-Name-Flag", NULL, 0},
         END,
     };
-    const struct cep_policy *policy = load(*state, given);
+    const struct cep_policy *policy = load(given);
     const struct cep_template *t = template_at(policy, 0);
 
+    (void)state;
     assert_int_equal(policy->findings->nelts, 1); /* the key size */
     assert_non_null(finding_of(policy, "CEP0318"));
     assert_string_equal(t->display_name, "Base");
@@ -125,6 +122,7 @@ static void test_flags(void **state)
     };
     size_t i;
 
+    (void)state;
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct given given[] = {
             {"flags", rows[i].text, 0},
@@ -133,7 +131,7 @@ static void test_flags(void **state)
             {"msPKI-Enrollment-Flag", rows[i].text, 0},
             END,
         };
-        const struct cep_template *t = only(*state, given);
+        const struct cep_template *t = only(given);
 
         assert_true(t->general_flags == rows[i].value);
         assert_true(t->subject_name_flags == rows[i].value);
@@ -180,10 +178,11 @@ static void test_providers(void **state)
     };
     size_t i;
 
+    (void)state;
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        const struct cep_policy *policy = load(*state, rows[i].given);
+        const struct cep_policy *policy = load(rows[i].given);
 
-        assert_string_equal(join_text(*state, template_at(policy, 0)->providers), rows[i].expected);
+        assert_string_equal(join_text(pool, template_at(policy, 0)->providers), rows[i].expected);
         assert_int_equal(policy->findings->nelts, rows[i].finding ? 1 : 0);
         if (rows[i].finding)
             assert_non_null(finding_of(policy, rows[i].finding));
@@ -206,9 +205,10 @@ static void test_all_properties(void **state)
          0},
         END,
     };
-    const struct cep_policy *policy = load(*state, given);
+    const struct cep_policy *policy = load(given);
     const struct cep_template *t = template_at(policy, 0);
 
+    (void)state;
     assert_int_equal(policy->findings->nelts, 0);
     assert_string_equal(t->algorithm, "ECDSA_P256");
     assert_string_equal(t->algorithm_oid, "1.2.840.10045.3.1.7");
@@ -219,8 +219,8 @@ static void test_all_properties(void **state)
     assert_string_equal(t->symmetric_oid, "2.16.840.1.101.3.4.1.42");
     assert_int_equal(t->symmetric_length, 256);
     assert_int_equal(t->ra_signatures, 2);
-    assert_string_equal(join_text(*state, t->ra_ekus), "1.3.6.1.4.1.311.20.2.1|1.3.6.1.5.5.7.3.2");
-    assert_string_equal(join_text(*state, t->ra_policies), "1.2.3.4|1.2.3.5");
+    assert_string_equal(join_text(pool, t->ra_ekus), "1.3.6.1.4.1.311.20.2.1|1.3.6.1.5.5.7.3.2");
+    assert_string_equal(join_text(pool, t->ra_policies), "1.2.3.4|1.2.3.5");
 }
 
 struct property_row {
@@ -269,6 +269,7 @@ static void test_both_syntaxes(void **state)
     };
     size_t i;
 
+    (void)state;
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct property_row *row = &rows[i];
         const struct given given[] = {
@@ -279,7 +280,7 @@ static void test_both_syntaxes(void **state)
             {CNG, row->second, 0},
             END,
         };
-        const struct cep_policy *policy = load(*state, given);
+        const struct cep_policy *policy = load(given);
         const struct cep_template *t;
 
         assert_int_equal(policy->templates->nelts, 1);
@@ -288,7 +289,7 @@ static void test_both_syntaxes(void **state)
             assert_string_equal(t->algorithm, row->algorithm);
         else
             assert_null(t->algorithm);
-        assert_string_equal(join_text(*state, t->ra_ekus), row->ra_ekus);
+        assert_string_equal(join_text(pool, t->ra_ekus), row->ra_ekus);
         assert_int_equal(policy->findings->nelts, row->finding ? 1 : 0);
         if (row->finding)
             assert_non_null(finding_of(policy, row->finding));
@@ -320,10 +321,11 @@ static void test_key_archival(void **state)
     };
     size_t i;
 
+    (void)state;
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct given given[] = {
             {"msPKI-Template-Schema-Version", "3", 0}, {CNG, rows[i].value, 0}, END};
-        const struct cep_policy *policy = load(*state, given);
+        const struct cep_policy *policy = load(given);
         const struct cep_template *t = template_at(policy, 0);
 
         if (rows[i].oid)
@@ -346,9 +348,10 @@ static void test_post_quantum(void **state)
          0},
         END,
     };
-    const struct cep_policy *policy = load(*state, given);
+    const struct cep_policy *policy = load(given);
     const struct cep_template *t = template_at(policy, 0);
 
+    (void)state;
     assert_int_equal(policy->findings->nelts, 0);
     assert_string_equal(t->algorithm_oid, "2.16.840.1.101.3.4.3.18");
     assert_string_equal(row_at(policy, t->algorithm_ref)->name, "ML-DSA:65");
@@ -369,11 +372,12 @@ static void test_lists(void **state)
         {"msPKI-Supersede-Templates", "\x01", 0},
         END,
     };
-    const struct cep_policy *policy = load(*state, given);
+    const struct cep_policy *policy = load(given);
     const struct cep_template *t = template_at(policy, 0);
 
-    assert_string_equal(join_text(*state, t->ekus), "1.3.6.1.5.5.7.3.4|1.3.6.1.5.5.7.3.2");
-    assert_string_equal(join_text(*state, t->superseded), "Old|Older & <odd>");
+    (void)state;
+    assert_string_equal(join_text(pool, t->ekus), "1.3.6.1.5.5.7.3.4|1.3.6.1.5.5.7.3.2");
+    assert_string_equal(join_text(pool, t->superseded), "Old|Older & <odd>");
     assert_int_equal(policy->findings->nelts, 3);
     assert_non_null(finding_of(policy, "CEP0321"));
     assert_non_null(finding_of(policy, "CEP0326"));
@@ -381,7 +385,7 @@ static void test_lists(void **state)
     assert_int_equal(cep_finding_level(finding_of(policy, "CEP0326")), CEP_LOG_INFO);
 }
 
-static char *repeat(apr_pool_t *pool, char c, apr_size_t length)
+static char *repeat(char c, apr_size_t length)
 {
     char *text = apr_palloc(pool, length + 1);
 
@@ -393,43 +397,43 @@ static char *repeat(apr_pool_t *pool, char c, apr_size_t length)
 /* At the limit and one above. */
 static void test_limits(void **state)
 {
-    apr_pool_t *pool = *state;
     int over;
 
+    (void)state;
     for (over = 0; over <= 1; over++) {
         apr_size_t more = (apr_size_t)over;
-        const struct given cn[] = {{"cn", repeat(pool, 'n', CEP_POLICY_MAX_NAME + more), 0}, END};
-        const struct given display[] = {
-            {"displayName", repeat(pool, 'd', CEP_POLICY_MAX_NAME + more), 0}, END};
+        const struct given cn[] = {{"cn", repeat('n', CEP_POLICY_MAX_NAME + more), 0}, END};
+        const struct given display[] = {{"displayName", repeat('d', CEP_POLICY_MAX_NAME + more), 0},
+                                        END};
         const struct given provider[] = {
             {"pKIDefaultCSPs",
-             apr_pstrcat(pool, "1,", repeat(pool, 'p', CEP_POLICY_MAX_NAME + more), NULL), 0},
+             apr_pstrcat(pool, "1,", repeat('p', CEP_POLICY_MAX_NAME + more), NULL), 0},
             END};
         const struct given properties[] = {
             {"msPKI-Template-Schema-Version", "3", 0},
             {CNG,
              apr_pstrcat(pool, "msPKI-Key-Security-Descriptor`PZPWSTR`",
-                         repeat(pool, 's', CEP_POLICY_MAX_TEXT - 38 + more), NULL),
+                         repeat('s', CEP_POLICY_MAX_TEXT - 38 + more), NULL),
              0},
             END};
         const struct given descriptor[] = {
-            {"nTSecurityDescriptor", repeat(pool, 'x', CEP_POLICY_MAX_TEXT + more), 0}, END};
+            {"nTSecurityDescriptor", repeat('x', CEP_POLICY_MAX_TEXT + more), 0}, END};
 
-        assert_int_equal(load(pool, cn)->templates->nelts, !over);
-        assert_int_equal(finding_of(load(pool, cn), "CEP0303") != NULL, over);
-        assert_int_equal(finding_of(load(pool, display), "CEP0317") != NULL, over);
-        assert_string_equal(only(pool, display)->display_name, over ? "Base" : display[0].value);
-        assert_int_equal(only(pool, provider)->providers->nelts, !over);
-        assert_int_equal(load(pool, properties)->templates->nelts, !over);
-        assert_int_equal(load(pool, descriptor)->templates->nelts, !over);
+        assert_int_equal(load(cn)->templates->nelts, !over);
+        assert_int_equal(finding_of(load(cn), "CEP0303") != NULL, over);
+        assert_int_equal(finding_of(load(display), "CEP0317") != NULL, over);
+        assert_string_equal(only(display)->display_name, over ? "Base" : display[0].value);
+        assert_int_equal(only(provider)->providers->nelts, !over);
+        assert_int_equal(load(properties)->templates->nelts, !over);
+        assert_int_equal(load(descriptor)->templates->nelts, !over);
     }
 }
 
 static void test_number_of_values(void **state)
 {
-    apr_pool_t *pool = *state;
     int over;
 
+    (void)state;
     for (over = 0; over <= 1; over++) {
         struct cep_policy *policy = cep_policy_make(pool, 0, NULL);
         static const struct given none[] = {{"pKIExtendedKeyUsage", NULL, 0}, END};
@@ -448,23 +452,6 @@ static void test_number_of_values(void **state)
     }
 }
 
-static int setup(void **state)
-{
-    apr_pool_t *pool = NULL;
-
-    apr_initialize();
-    apr_pool_create(&pool, NULL);
-    *state = pool;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    apr_pool_destroy(*state);
-    apr_terminate();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -481,5 +468,5 @@ int main(void)
         cmocka_unit_test(test_number_of_values),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, make_pool, drop_pool);
 }

@@ -14,6 +14,7 @@
 #include <apr_strings.h>
 
 #include "../../mod_cep/policy/parts.h"
+#include "pool.h"
 
 #define TEXT(literal) literal, sizeof(literal) - 1
 
@@ -63,8 +64,7 @@ static void test_xml(void **state)
 
 static void test_printable(void **state)
 {
-    apr_pool_t *pool = *state;
-
+    (void)state;
     assert_string_equal(cep_text_printable(pool, TEXT("a\nb\0c\xff"), 80), "a?b?c?");
     assert_string_equal(cep_text_printable(pool, TEXT("\xc3\x9c\xc2\x85"), 80), "\xc3\x9c?");
     assert_string_equal(cep_text_printable(pool, TEXT("abcd"), 4), "abcd");
@@ -75,7 +75,6 @@ static void test_printable(void **state)
 
 static void test_fold(void **state)
 {
-    apr_pool_t *pool = *state;
     static const struct {
         const char *a, *b;
         int same;
@@ -94,6 +93,7 @@ static void test_fold(void **state)
     };
     size_t i;
 
+    (void)state;
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         assert_int_equal(strcmp(cep_text_fold(pool, rows[i].a), cep_text_fold(pool, rows[i].b)) ==
                              0,
@@ -301,23 +301,6 @@ static void test_oid_names(void **state)
         assert_string_equal(cep_oid_name(rows[i].value, rows[i].group), rows[i].name);
 }
 
-static int setup(void **state)
-{
-    apr_pool_t *pool = NULL;
-
-    apr_initialize();
-    apr_pool_create(&pool, NULL);
-    *state = pool;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    apr_pool_destroy(*state);
-    apr_terminate();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -327,5 +310,5 @@ int main(void)
         cmocka_unit_test(test_algorithms), cmocka_unit_test(test_oid_names),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, make_pool, drop_pool);
 }

@@ -11,6 +11,7 @@
 #include <apr_strings.h>
 
 #include "../../mod_cep/policy/parts.h"
+#include "pool.h"
 
 struct row {
     const char *text;
@@ -39,7 +40,7 @@ static const struct row rows[] = {
      "D PZPWSTR D:P(A;;FA;;;BA)(A;;GR;;;S-1-5-80-1-2);", 1},
 };
 
-static const char *describe(apr_pool_t *pool, const apr_array_header_t *list)
+static const char *describe(const apr_array_header_t *list)
 {
     const char *text = "";
     int i;
@@ -55,24 +56,24 @@ static const char *describe(apr_pool_t *pool, const apr_array_header_t *list)
 
 static void test_rows(void **state)
 {
-    apr_pool_t *pool = *state;
     size_t i;
 
+    (void)state;
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         int complete = -1;
         apr_array_header_t *list = cep_triplets_parse(rows[i].text, &complete, pool);
 
-        assert_string_equal(describe(pool, list), rows[i].properties);
+        assert_string_equal(describe(list), rows[i].properties);
         assert_int_equal(complete, rows[i].complete);
     }
 }
 
 static void test_limit(void **state)
 {
-    apr_pool_t *pool = *state;
     const char *text = "";
     int i, complete = -1;
 
+    (void)state;
     for (i = 0; i < CEP_TRIPLETS_MAX; i++)
         text = apr_pstrcat(pool, text, "A`DWORD`1`", NULL);
     assert_int_equal(cep_triplets_parse(text, &complete, pool)->nelts, CEP_TRIPLETS_MAX);
@@ -82,23 +83,6 @@ static void test_limit(void **state)
     assert_int_equal(complete, 0);
 }
 
-static int setup(void **state)
-{
-    apr_pool_t *pool = NULL;
-
-    apr_initialize();
-    apr_pool_create(&pool, NULL);
-    *state = pool;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    apr_pool_destroy(*state);
-    apr_terminate();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -106,5 +90,5 @@ int main(void)
         cmocka_unit_test(test_limit),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, make_pool, drop_pool);
 }
