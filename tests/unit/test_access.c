@@ -31,6 +31,7 @@
 
 #include "cep_access.h"
 #include "compiled.h"
+#include "pool.h"
 #include "sd_builder.h"
 
 #define ME     "S-1-5-21-1-2-3-1104"
@@ -224,17 +225,14 @@ static void make_descriptor(const struct access_case *access_case)
 static int compiled(enum cep_right right)
 {
     struct cep_compiled result;
-    struct cep_compiler *compiler;
+    struct cep_compiler *compiler = cep_compiler_make(pool);
     struct cep_access_list list;
-    apr_pool_t *pool;
     int granted;
 
-    apr_pool_create(&pool, NULL);
-    compiler = cep_compiler_make(pool);
     list = cep_compiler_add(compiler, sd.octets, sd.length, right);
     assert_true(cep_compiler_finish(&result, compiler));
     granted = compiled_grants(&result, list, &token);
-    apr_pool_destroy(pool);
+    apr_pool_clear(pool);
     return granted;
 }
 
@@ -371,11 +369,10 @@ int main(void)
         cmocka_unit_test(a_template_of_windows),
     };
 
-    apr_initialize();
     /* sorted: the shorter ones first */
     token_sids[0] = sid_of(SELF);
     token_sids[1] = sid_of("S-1-5-11");
     token_sids[2] = sid_of(ME);
     token_sids[3] = sid_of(MINE);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_pool, drop_pool);
 }

@@ -17,6 +17,7 @@
 #include <apr_strings.h>
 
 #include "cep_caller.h"
+#include "pool.h"
 
 #define BASE  "DC=corp,DC=example"
 #define ALICE "CN=alice," BASE
@@ -32,7 +33,6 @@ struct step {
 
 static const struct step *script;
 static int steps_done, steps_count;
-static apr_pool_t *pool;
 static int is_active_directory;
 static const char *with_attribute, *without_attribute; /* of every entry */
 
@@ -336,11 +336,6 @@ int main(void)
         cmocka_unit_test(nothing_is_asked_twice),
         cmocka_unit_test(no_query_for_nothing),
     };
-    int failed;
 
-    apr_initialize();
-    apr_pool_create(&pool, NULL);
-    failed = cmocka_run_group_tests(tests, NULL, NULL);
-    apr_terminate();
-    return failed;
+    return cmocka_run_group_tests(tests, make_pool, drop_pool);
 }

@@ -44,6 +44,7 @@
 
 #include "cep_access.h"
 #include "compiled.h"
+#include "pool.h"
 #include "sd_builder.h"
 
 #define A "S-1-5-21-1-2-3-1001"
@@ -51,7 +52,6 @@
 #define C "S-1-5-11"
 #define D "S-1-5-21-1-2-3-1003-4"
 
-static apr_pool_t *pool;
 static struct acl acl;
 static struct sd sd;
 
@@ -506,12 +506,6 @@ static void every_place_is_found(void **state)
     }
 }
 
-static int make_pool(void **state)
-{
-    (void)state;
-    return apr_pool_create(&pool, NULL) == APR_SUCCESS ? 0 : -1;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -527,6 +521,5 @@ int main(void)
         cmocka_unit_test(every_place_is_found),
     };
 
-    apr_initialize();
-    return cmocka_run_group_tests(tests, make_pool, NULL);
+    return cmocka_run_group_tests(tests, make_pool, drop_pool);
 }

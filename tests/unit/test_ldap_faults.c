@@ -32,6 +32,7 @@
 
 #include "../../mod_cep/directory/source.h"
 #include "cep_directory.h"
+#include "pool.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define WITH_LEAK_CHECK
@@ -44,22 +45,10 @@
 #define TIMEOUT_MS 300
 #define MARGIN_MS  2000 /* for machines under load */
 
-static apr_pool_t *pool;
-
 static int setup(void **state)
 {
-    (void)state;
     signal(SIGPIPE, SIG_DFL); /* writing to a closed connection must not end the process */
-    apr_initialize();
-    return apr_pool_create(&pool, NULL);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    apr_pool_destroy(pool);
-    apr_terminate();
-    return 0;
+    return make_pool(state);
 }
 
 /* --- BER, as much as LDAP messages need --- */
@@ -1222,5 +1211,5 @@ int main(void)
         cmocka_unit_test(test_number_of_entries),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, drop_pool);
 }

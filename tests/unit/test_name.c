@@ -13,8 +13,7 @@
 #include <apr_strings.h>
 
 #include "cep_caller.h"
-
-static apr_pool_t *pool;
+#include "pool.h"
 
 static void good_names_are_split(void **state)
 {
@@ -121,11 +120,6 @@ int main(void)
         cmocka_unit_test(odd_names_are_refused),
         cmocka_unit_test(length_is_limited),
     };
-    int failed;
 
-    apr_initialize();
-    apr_pool_create(&pool, NULL);
-    failed = cmocka_run_group_tests(tests, NULL, NULL);
-    apr_terminate();
-    return failed;
+    return cmocka_run_group_tests(tests, make_pool, drop_pool);
 }

@@ -16,6 +16,7 @@
 
 #include "cep_caller.h"
 #include "pac_builder.h"
+#include "pool.h"
 
 #define NAME       "alice@CORP.EXAMPLE"
 #define HEAD       "{\"name\":\"" NAME "\",\"attributes\":{"
@@ -26,35 +27,6 @@
 #define SOUND        ATTRIBUTE("urn:a", "true", "true", VALUE("\"QUJD\""))
 #define OTHER        ATTRIBUTE("urn:b", "true", "true", VALUE("\"eA==\""))
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-static apr_pool_t *root, *pool;
-
-static int start(void **state)
-{
-    (void)state;
-    apr_initialize();
-    return apr_pool_create(&root, NULL) != APR_SUCCESS;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    apr_pool_destroy(root);
-    return 0;
-}
-
-static int before(void **state)
-{
-    (void)state;
-    return apr_pool_create(&pool, root) != APR_SUCCESS;
-}
-
-static int after(void **state)
-{
-    (void)state;
-    apr_pool_destroy(pool);
-    return 0;
-}
 
 /* From memory of just that length, so that a sanitizer sees its end. */
 static const char *find(struct cep_value *value, const char *name, const char *json)
@@ -331,7 +303,7 @@ static void from_a_ticket(void **state)
     assert_null(caller);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, before, after)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_pool, drop_pool)
 
 int main(void)
 {
@@ -344,5 +316,5 @@ int main(void)
         TEST(from_a_ticket),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

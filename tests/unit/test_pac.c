@@ -14,6 +14,7 @@
 
 #include "cep_caller.h"
 #include "pac_builder.h"
+#include "pool.h"
 
 #define D            "S-1-5-21-1004336348-1177238915-682003330"
 #define R            "S-1-5-21-11-22-33"
@@ -43,37 +44,7 @@ static const struct pac alice = {
     .resource_count = 2,
 };
 
-static apr_pool_t *root, *pool;
-static unsigned char *octets;
-
-static int start(void **state)
-{
-    (void)state;
-    apr_initialize();
-    octets = malloc(PAC_ROOM);
-    return !octets || apr_pool_create(&root, NULL) != APR_SUCCESS;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    apr_pool_destroy(root);
-    free(octets);
-    return 0;
-}
-
-static int before(void **state)
-{
-    (void)state;
-    return apr_pool_create(&pool, root) != APR_SUCCESS;
-}
-
-static int after(void **state)
-{
-    (void)state;
-    apr_pool_destroy(pool);
-    return 0;
-}
+static unsigned char octets[PAC_ROOM];
 
 /* From memory of just that length, so that a sanitizer sees its end. */
 static const char *read_octets(apr_array_header_t **sids, const unsigned char *data, size_t length)
@@ -570,7 +541,7 @@ static void sids_that_cannot_be_read(void **state)
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, before, after)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_pool, drop_pool)
 
 int main(void)
 {
@@ -592,5 +563,5 @@ int main(void)
         TEST(sids_that_cannot_be_read),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

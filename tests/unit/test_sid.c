@@ -12,6 +12,7 @@
 #include <apr_general.h>
 
 #include "cep_access.h"
+#include "pool.h"
 
 #define D     "S-1-5-21-1004336348-1177238915-682003330"
 #define M     "-4294967295"
@@ -156,11 +157,9 @@ static void tokens_are_sorted_and_searched(void **state)
     apr_array_header_t *sids;
     struct cep_token token;
     struct cep_sid sid;
-    apr_pool_t *pool;
     size_t i;
 
     (void)state;
-    apr_pool_create(&pool, NULL);
     sids = apr_array_make(pool, 1, sizeof(struct cep_sid));
     token = cep_token_make(sids);
     assert_int_equal(token.count, 0);
@@ -181,7 +180,6 @@ static void tokens_are_sorted_and_searched(void **state)
         cep_sid_parse(&sid, absent[i]);
         assert_int_equal(cep_token_has(&token, sid.octets, sid.length), 0);
     }
-    apr_pool_destroy(pool);
 }
 
 int main(void)
@@ -194,10 +192,6 @@ int main(void)
         cmocka_unit_test(relative_identifiers),
         cmocka_unit_test(tokens_are_sorted_and_searched),
     };
-    int failed;
 
-    apr_initialize();
-    failed = cmocka_run_group_tests(tests, NULL, NULL);
-    apr_terminate();
-    return failed;
+    return cmocka_run_group_tests(tests, make_pool, drop_pool);
 }
