@@ -11,7 +11,6 @@
 #include <cmocka.h>
 
 #include <ftw.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,6 +20,7 @@
 #include <apr_strings.h>
 
 #include "cep_refresh.h"
+#include "files.h"
 
 #define SAMPLE_DOMAIN_SID "S-1-5-21-2716443681-1129846205-3517726490"
 
@@ -90,6 +90,64 @@ static inline const char *scratch_dir(apr_pool_t *pool)
     assert_non_null(mkdtemp(path));
     apr_pool_cleanup_register(pool, path, remove_dir, apr_pool_cleanup_null);
     return path;
+}
+
+/* A copy of the sample directory in dir, for tests that change it. */
+static inline const char *copy_sample(const char *dir, apr_pool_t *pool)
+{
+    const char *path = apr_pstrcat(pool, dir, "/policy.ldif", NULL);
+
+    assert_int_equal(
+        apr_file_copy(sample_path(pool), path, APR_FPROT_UREAD | APR_FPROT_UWRITE, pool),
+        APR_SUCCESS);
+    return path;
+}
+
+/* A template that cannot be offered: another snapshot, with the templates of the one before. */
+static inline void append_broken_template(const char *path)
+{
+    static const char entry[] =
+        "\ndn: CN=Broken,CN=Certificate Templates,CN=Public Key Services,CN=Services,"
+        "CN=Configuration,DC=corp,DC=example\nobjectClass: pKICertificateTemplate\n"
+        "cn: Broken\n";
+
+    write_file(path, "a", entry, sizeof(entry) - 1);
+}
+
+/* A run that must not fail. What it took is given back: of its texts only the reason is left. */
+static inline struct cep_refresh_result must_refresh(const struct cep_refresh_plan *plan,
+                                                     const struct cep_store *store,
+                                                     apr_pool_t *pool)
+{
+    struct cep_refresh_result result = {.failures = 0};
+    const char *error = "";
+    apr_pool_t *run;
+
+    assert_int_equal(apr_pool_create(&run, pool), APR_SUCCESS);
+    if (cep_refresh_run(&result, plan, store, NULL, run, &error) != APR_SUCCESS)
+        fail_msg("%s", error);
+    result.reason = apr_pstrdup(pool, result.reason);
+    apr_pool_destroy(run);
+    return result;
+}
+
+/* The sample directory, published under that name in a directory of its own. */
+static inline const struct cep_store *publish_sample(const char *name, apr_pool_t *pool)
+{
+    const struct cep_store *store = cep_store_make(pool, scratch_dir(pool), name);
+    struct cep_refresh_plan plan = plan_for(file_config(pool, sample_path(pool)));
+
+    must_refresh(&plan, store, pool);
+    return store;
+}
+
+/* As a process that starts now sees it; NULL: nothing is published. */
+static inline const struct cep_snapshot *map_snapshot(const struct cep_store *store,
+                                                      apr_pool_t *pool)
+{
+    apr_time_t confirmed;
+
+    return cep_reader_acquire(cep_reader_make(pool, store, NULL), pool, &confirmed);
 }
 
 /* A log that counts messages and keeps the last one. */

@@ -23,45 +23,29 @@
 #include <apr_atomic.h>
 
 #include "../../mod_cep/cache/answer.h"
+#include "pool.h"
 
-static apr_pool_t *pool;
 static const char *dir, *policy;
 static struct cep_store *store;
 static const struct cep_snapshot *snapshot;
 
 static const struct cep_snapshot *refresh_and_map(void)
 {
-    struct cep_refresh_result result;
-    const char *error = "";
-    apr_time_t confirmed;
     struct cep_refresh_plan plan = plan_for(file_config(pool, policy));
-    apr_pool_t *run;
 
-    apr_pool_create(&run, pool);
-    if (cep_refresh_run(&result, &plan, store, NULL, run, &error) != APR_SUCCESS)
-        fail_msg("%s", error);
-    apr_pool_destroy(run);
-    return cep_reader_acquire(cep_reader_make(pool, store, NULL), pool, &confirmed);
+    must_refresh(&plan, store, pool);
+    return map_snapshot(store, pool);
 }
 
 static int read_sample(void **state)
 {
-    (void)state;
-    if (apr_pool_create(&pool, NULL) != APR_SUCCESS)
+    if (make_pool(state))
         return -1;
     dir = scratch_dir(pool);
-    policy = apr_pstrcat(pool, dir, "/policy.ldif", NULL);
-    apr_file_copy(sample_path(pool), policy, APR_FPROT_UREAD | APR_FPROT_UWRITE, pool);
+    policy = copy_sample(dir, pool);
     store = cep_store_make(pool, dir, "corp");
     snapshot = refresh_and_map();
     return snapshot ? 0 : -1;
-}
-
-static int drop(void **state)
-{
-    (void)state;
-    apr_pool_destroy(pool);
-    return 0;
 }
 
 /* What everybody may see, with the rights of policy `differing` turned round: a class of its own.
@@ -499,14 +483,9 @@ static void test_another_snapshot(void **state)
     const struct cep_body *pinned = acquire(answers, old, CEP_CODING_IDENTITY, CEP_BODY_MADE, pool);
     const struct collected *expected = render(old);
     const char *file = only_file(), *stale = apr_pstrcat(pool, dir, "/corp.answers/new-dead", NULL);
-    FILE *ldif = fopen(policy, "a");
 
     (void)state;
-    fputs("\ndn: CN=Broken,CN=Certificate Templates,CN=Public Key Services,CN=Services,"
-          "CN=Configuration,DC=corp,DC=example\nobjectClass: pKICertificateTemplate\n"
-          "cn: Broken\n",
-          ldif);
-    fclose(ldif);
+    append_broken_template(policy);
     fresh = refresh_and_map();
     /* A class of another snapshot is another one, also where the answer is the same. */
     assert_false(same_class(old, answer_of(fresh, 0, NULL)));
@@ -620,7 +599,7 @@ static void test_eviction_under_load(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, read_sample, drop)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, read_sample, drop_pool)
     const struct CMUnitTest tests[] = {
         TEST(test_who_shares_an_answer),
         TEST(test_a_body_is_the_rendering),

@@ -5,37 +5,18 @@
 #include "cache_fixture.h"
 
 #include "cep_explain.h"
+#include "pool.h"
 
 #define SIDS "S-1-1-0", "S-1-5-11"
 
-static apr_pool_t *pool;
 static const struct cep_snapshot *snapshot;
 
 static int read_sample(void **state)
 {
-    struct cep_store *store;
-    struct cep_refresh_result result;
-    const char *error = "";
-    apr_time_t confirmed;
+    int failed = make_pool(state);
 
-    (void)state;
-    if (apr_pool_create(&pool, NULL) != APR_SUCCESS)
-        return -1;
-    store = cep_store_make(pool, scratch_dir(pool), "corp");
-    if (refresh_once(&result, file_config(pool, sample_path(pool)), store, pool, &error) !=
-        APR_SUCCESS) {
-        print_error("%s\n", error);
-        return -1;
-    }
-    snapshot = cep_reader_acquire(cep_reader_make(pool, store, NULL), pool, &confirmed);
-    return snapshot ? 0 : -1;
-}
-
-static int drop(void **state)
-{
-    (void)state;
-    apr_pool_destroy(pool);
-    return 0;
+    snapshot = failed ? NULL : map_snapshot(publish_sample("corp", pool), pool);
+    return !snapshot;
 }
 
 static const struct cep_explanation *find(const apr_array_header_t *all, const char *name)
@@ -198,11 +179,7 @@ int main(void)
         cmocka_unit_test(test_the_rule_is_named),     cmocka_unit_test(test_the_view_is_named),
         cmocka_unit_test(test_unused_names),
     };
-    int failed;
 
-    apr_initialize();
     cep_xcep_init();
-    failed = cmocka_run_group_tests(tests, read_sample, drop);
-    apr_terminate();
-    return failed;
+    return cmocka_run_group_tests(tests, read_sample, drop_pool);
 }

@@ -107,43 +107,31 @@ static void test_record_is_read_back(void **state)
     assert_string_equal(seen.source, "ldap://x");
 }
 
-static void write_text(const char *path, const char *text, apr_size_t length)
-{
-    FILE *file = fopen(path, "w");
-
-    assert_non_null(file);
-    assert_int_equal(fwrite(text, 1, length, file), length);
-    fclose(file);
-    assert_int_equal(chmod(path, 0600), 0);
-}
-
 /* Any octet changed, any end cut off: as good as none. */
 static void test_damaged_record_is_none(void **state)
 {
     struct cep_store *store = cep_store_make(pool, scratch_dir(pool), "corp");
     struct cep_saved_state record = sample_record(), back, zeros;
     const char *error;
-    char text[4096];
-    apr_size_t length;
-    FILE *file;
+    struct cep_value value;
+    unsigned char *text;
 
     (void)state;
     memset(&zeros, 0, sizeof(zeros));
     assert_int_equal(cep_state_save(&record, store, pool, &error), APR_SUCCESS);
-    file = fopen(store->state_path, "r");
-    length = fread(text, 1, sizeof(text), file);
-    fclose(file);
-    assert_in_range(length, 100, sizeof(text) - 1);
-    for (apr_size_t i = 0; i < length; i++) {
+    value = read_file(store->state_path, pool);
+    text = apr_pmemdup(pool, value.data, value.len);
+    assert_in_range(value.len, 100, 4095);
+    for (apr_size_t i = 0; i < value.len; i++) {
         text[i] ^= 1;
-        write_text(store->state_path, text, length);
+        write_file(store->state_path, "w", text, value.len);
         text[i] ^= 1;
         assert_int_not_equal(cep_state_load(&back, store, pool), APR_SUCCESS);
         assert_memory_equal(&back, &zeros, sizeof(back));
-        write_text(store->state_path, text, i);
+        write_file(store->state_path, "w", text, i);
         assert_int_not_equal(cep_state_load(&back, store, pool), APR_SUCCESS);
     }
-    write_text(store->state_path, text, length);
+    write_file(store->state_path, "w", text, value.len);
     assert_int_equal(cep_state_load(&back, store, pool), APR_SUCCESS);
     assert_int_equal(chmod(store->state_path, 0666), 0);
     assert_int_equal(cep_state_load(&back, store, pool), APR_EGENERAL);
@@ -168,10 +156,7 @@ static struct world make_world(void)
 {
     struct world world = {.dir = scratch_dir(pool)};
 
-    world.path = apr_pstrcat(pool, world.dir, "/policy.ldif", NULL);
-    assert_int_equal(
-        apr_file_copy(sample_path(pool), world.path, APR_FPROT_UREAD | APR_FPROT_UWRITE, pool),
-        APR_SUCCESS);
+    world.path = copy_sample(world.dir, pool);
     world.config = file_config(pool, world.path);
     world.plan = plan_for(world.config);
     world.store = cep_store_make(pool, world.dir, "corp");
@@ -179,23 +164,9 @@ static struct world make_world(void)
     return world;
 }
 
-static struct cep_refresh_result go(const struct world *world)
-{
-    struct cep_refresh_result result = {.failures = 0};
-    const char *error = "";
-    apr_pool_t *run;
-
-    apr_pool_create(&run, pool);
-    if (cep_refresh_run(&result, &world->plan, world->store, NULL, run, &error) != APR_SUCCESS)
-        fail_msg("%s", error);
-    result.reason = apr_pstrdup(pool, result.reason);
-    apr_pool_destroy(run);
-    return result;
-}
-
 static void expect(const struct world *world, int full, int changed, const char *reason)
 {
-    struct cep_refresh_result result = go(world);
+    struct cep_refresh_result result = must_refresh(&world->plan, world->store, pool);
 
     if (result.full != full || result.changed != changed || !strstr(result.reason, reason))
         fail_msg("full %d, changed %d: %s", result.full, result.changed, result.reason);
@@ -276,7 +247,7 @@ static void test_failures_are_recorded(void **state)
     apr_pool_t *run;
 
     (void)state;
-    go(&world);
+    must_refresh(&world.plan, world.store, pool);
     assert_int_equal(unlink(world.path), 0);
     for (apr_uint32_t i = 1; i <= 3; i++) {
         apr_pool_create(&run, pool);
@@ -304,7 +275,7 @@ static void test_failures_are_recorded(void **state)
     assert_in_range(result.next, SECOND, 2 * SECOND);
     assert_int_equal(apr_file_copy(sample_path(pool), world.path, APR_FPROT_UREAD, pool),
                      APR_SUCCESS);
-    go(&world);
+    must_refresh(&world.plan, world.store, pool);
     assert_int_equal(cep_refresh_state_read(&seen, world.store, pool), APR_SUCCESS);
     assert_int_equal(seen.failures, 0);
     assert_int_equal(seen.failing_since, 0);
@@ -315,29 +286,15 @@ static void test_failures_are_recorded(void **state)
 static void test_same_octets_from_other_paths(void **state)
 {
     struct world one = make_world(), other = make_world();
-    struct cep_value images[2];
-    apr_size_t lengths[2];
-    const char *paths[2];
+    struct cep_value first, second;
 
     (void)state;
-    go(&one);
-    go(&other);
-    paths[0] = one.store->path;
-    paths[1] = other.store->path;
-    for (int i = 0; i < 2; i++) {
-        apr_finfo_t info;
-        apr_file_t *file;
-        char *data;
-
-        assert_int_equal(apr_file_open(&file, paths[i], APR_FOPEN_READ, 0, pool), APR_SUCCESS);
-        assert_int_equal(apr_file_info_get(&info, APR_FINFO_SIZE, file), APR_SUCCESS);
-        data = apr_palloc(pool, (apr_size_t)info.size);
-        assert_int_equal(apr_file_read_full(file, data, (apr_size_t)info.size, &lengths[i]),
-                         APR_SUCCESS);
-        images[i].data = (unsigned char *)data;
-    }
-    assert_int_equal(lengths[0], lengths[1]);
-    assert_memory_equal(images[0].data, images[1].data, lengths[0]);
+    must_refresh(&one.plan, one.store, pool);
+    must_refresh(&other.plan, other.store, pool);
+    first = read_file(one.store->path, pool);
+    second = read_file(other.store->path, pool);
+    assert_int_equal(first.len, second.len);
+    assert_memory_equal(first.data, second.data, first.len);
 }
 
 int main(void)
@@ -350,7 +307,6 @@ int main(void)
         TEST(test_failures_are_recorded),      TEST(test_same_octets_from_other_paths),
     };
 
-    apr_initialize();
     cep_xcep_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

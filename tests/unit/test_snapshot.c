@@ -15,45 +15,17 @@
 
 #include "../../mod_cep/cache/answer.h"
 #include "../../mod_cep/cache/image.h"
+#include "pool.h"
 
-static apr_pool_t *pool;
 static struct cep_value image; /* of the sample directory */
 
 static int read_sample(void **state)
 {
-    struct cep_store *store;
-    struct cep_refresh_result result;
-    const char *error = "";
+    int failed = make_pool(state);
 
-    (void)state;
-    if (apr_pool_create(&pool, NULL) != APR_SUCCESS)
-        return -1;
-    store = cep_store_make(pool, scratch_dir(pool), "corp");
-    if (refresh_once(&result, file_config(pool, sample_path(pool)), store, pool, &error) !=
-        APR_SUCCESS) {
-        print_error("%s\n", error);
-        return -1;
-    }
-    {
-        apr_file_t *file;
-        apr_finfo_t info;
-        char *data;
-
-        apr_file_open(&file, store->path, APR_FOPEN_READ, 0, pool);
-        apr_file_info_get(&info, APR_FINFO_SIZE, file);
-        data = apr_palloc(pool, (apr_size_t)info.size);
-        apr_file_read_full(file, data, (apr_size_t)info.size, NULL);
-        image.data = (unsigned char *)data;
-        image.len = (apr_size_t)info.size;
-    }
-    return 0;
-}
-
-static int drop(void **state)
-{
-    (void)state;
-    apr_pool_destroy(pool);
-    return 0;
+    if (!failed)
+        image = read_file(publish_sample("corp", pool)->path, pool);
+    return failed;
 }
 
 static const struct cep_snapshot *open_image(const void *data, apr_size_t length)
@@ -75,17 +47,10 @@ static struct cep_request everything(void)
 static void test_same_content_same_octets(void **state)
 {
     const struct cep_snapshot *first = open_image(image.data, image.len), *second;
-    struct cep_store *store = cep_store_make(pool, scratch_dir(pool), "other-name");
-    struct cep_refresh_result result;
-    const char *error;
-    apr_time_t confirmed;
 
     (void)state;
-    apr_sleep(2000);
-    assert_int_equal(
-        refresh_once(&result, file_config(pool, sample_path(pool)), store, pool, &error),
-        APR_SUCCESS);
-    second = cep_reader_acquire(cep_reader_make(pool, store, NULL), pool, &confirmed);
+    apr_sleep(2000); /* built at another time */
+    second = map_snapshot(publish_sample("other-name", pool), pool);
     assert_non_null(second);
     assert_memory_equal(cep_snapshot_digest(first), cep_snapshot_digest(second), CEP_DIGEST_LENGTH);
     assert_memory_equal(first->base, second->base, image.len);
@@ -412,7 +377,6 @@ int main(void)
         cmocka_unit_test(test_selection_by_version),
     };
 
-    apr_initialize();
     cep_xcep_init();
-    return cmocka_run_group_tests(tests, read_sample, drop);
+    return cmocka_run_group_tests(tests, read_sample, drop_pool);
 }

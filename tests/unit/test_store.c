@@ -15,43 +15,23 @@
 
 #include "pool.h"
 
-/* A copy of the sample directory that a test may change. */
-static const char *copy_sample(const char *dir)
-{
-    const char *path = apr_pstrcat(pool, dir, "/policy.ldif", NULL);
-
-    assert_int_equal(
-        apr_file_copy(sample_path(pool), path, APR_FILE_SOURCE_PERMS | APR_FPROT_UWRITE, pool),
-        APR_SUCCESS);
-    return path;
-}
-
-static struct cep_refresh_result refresh(struct cep_directory_config *config,
+static struct cep_refresh_result refresh(const struct cep_directory_config *config,
                                          const struct cep_store *store)
 {
-    struct cep_refresh_result result;
-    const char *error = "";
-    apr_pool_t *run;
-    apr_status_t rv;
+    struct cep_refresh_plan plan = plan_for(config);
 
-    assert_int_equal(apr_pool_create(&run, pool), APR_SUCCESS);
-    rv = refresh_once(&result, config, store, run, &error);
-    if (rv != APR_SUCCESS)
-        fail_msg("%s", error);
-    apr_pool_destroy(run);
-    return result;
+    return must_refresh(&plan, store, pool);
 }
 
-static void wait_for_next_look(struct cep_reader *reader)
+static void wait_for_next_look(void)
 {
-    (void)reader;
     apr_sleep(APR_TIME_C(1050000)); /* the reader looks at the file once a second */
 }
 
 static void test_refresh_publishes_and_confirms(void **state)
 {
     const char *dir = scratch_dir(pool);
-    struct cep_directory_config *config = file_config(pool, copy_sample(dir));
+    struct cep_directory_config *config = file_config(pool, copy_sample(dir, pool));
     struct cep_store *store = cep_store_make(pool, dir, "corp");
     struct cep_reader *reader = cep_reader_make(pool, store, NULL);
     const struct cep_snapshot *snapshot;
@@ -72,34 +52,27 @@ static void test_refresh_publishes_and_confirms(void **state)
     /* The same content is confirmed: younger, but the same mapping. */
     apr_sleep(20000);
     assert_int_equal(refresh(config, store).changed, 0);
-    wait_for_next_look(reader);
+    wait_for_next_look();
     assert_ptr_equal(cep_reader_acquire(reader, pool, &confirmed), snapshot);
     assert_true(confirmed > first);
 }
 
 static void test_change_is_published(void **state)
 {
-    const char *dir = scratch_dir(pool), *path = copy_sample(dir);
+    const char *dir = scratch_dir(pool), *path = copy_sample(dir, pool);
     struct cep_directory_config *config = file_config(pool, path);
     struct cep_store *store = cep_store_make(pool, dir, "corp");
     struct cep_reader *reader = cep_reader_make(pool, store, NULL);
     const struct cep_snapshot *old, *fresh;
     apr_time_t confirmed;
-    FILE *file;
     int before;
 
     (void)state;
     before = refresh(config, store).templates;
     old = cep_reader_acquire(reader, pool, &confirmed);
-    file = fopen(path, "a");
-    assert_non_null(file);
-    fputs("\ndn: CN=Broken,CN=Certificate Templates,CN=Public Key Services,CN=Services,"
-          "CN=Configuration,DC=corp,DC=example\nobjectClass: pKICertificateTemplate\n"
-          "cn: Broken\n",
-          file);
-    fclose(file);
+    append_broken_template(path);
     assert_int_equal(refresh(config, store).changed, 1);
-    wait_for_next_look(reader);
+    wait_for_next_look();
     fresh = cep_reader_acquire(reader, pool, &confirmed);
     assert_ptr_not_equal(fresh, old);
     /* The broken one is left out and reported, and the old mapping lives while it is pinned. */
@@ -110,7 +83,7 @@ static void test_change_is_published(void **state)
 
 static void test_failed_refresh_leaves_old(void **state)
 {
-    const char *dir = scratch_dir(pool), *path = copy_sample(dir), *error = NULL;
+    const char *dir = scratch_dir(pool), *path = copy_sample(dir, pool), *error = NULL;
     struct cep_directory_config *config = file_config(pool, path);
     struct cep_store *store = cep_store_make(pool, dir, "corp");
     struct cep_refresh_result result;
@@ -148,7 +121,7 @@ static void damage_test(const char *dir, void (*damage)(const char *path), const
     damage(aside);
     assert_int_equal(rename(aside, store->path), 0);
     for (int i = 0; i < 2; i++) {
-        wait_for_next_look(reader);
+        wait_for_next_look();
         assert_ptr_equal(cep_reader_acquire(reader, pool, &confirmed), good);
     }
     assert_int_equal(heard.count, 1);
@@ -220,12 +193,11 @@ static void test_symbolic_link_is_refused(void **state)
     struct cep_directory_config *config = file_config(pool, sample_path(pool));
     struct cep_store *other = cep_store_make(pool, dir, "other");
     struct cep_store *store = cep_store_make(pool, dir, "corp");
-    apr_time_t confirmed;
 
     (void)state;
     refresh(config, other);
     assert_int_equal(symlink(other->path, store->path), 0);
-    assert_null(cep_reader_acquire(cep_reader_make(pool, store, NULL), pool, &confirmed));
+    assert_null(map_snapshot(store, pool));
 }
 
 static void test_one_writer(void **state)
@@ -304,14 +276,13 @@ static void test_age_is_last_confirmation(void **state)
 /* With the counter in shared memory nobody waits a second. */
 static void test_counter_shows_at_once(void **state)
 {
-    const char *dir = scratch_dir(pool), *path = copy_sample(dir);
+    const char *dir = scratch_dir(pool), *path = copy_sample(dir, pool);
     struct cep_directory_config *config = file_config(pool, path);
     struct cep_store *store = cep_store_make(pool, dir, "corp");
     const struct cep_snapshot *first, *second;
     apr_uint32_t published = APR_UINT32_MAX; /* it may well wrap */
     struct cep_reader *reader;
     apr_time_t confirmed;
-    FILE *file;
 
     (void)state;
     store->published = &published;
@@ -320,11 +291,7 @@ static void test_counter_shows_at_once(void **state)
     assert_int_equal(published, 0);
     first = cep_reader_acquire(reader, pool, &confirmed);
     assert_non_null(first);
-    file = fopen(path, "a");
-    fputs("\ndn: CN=Broken,CN=Certificate Templates,CN=Public Key Services,CN=Services,"
-          "CN=Configuration,DC=corp,DC=example\nobjectClass: pKICertificateTemplate\n",
-          file);
-    fclose(file);
+    append_broken_template(path);
     assert_int_equal(refresh(config, store).changed, 1);
     second = cep_reader_acquire(reader, pool, &confirmed);
     assert_ptr_not_equal(first, second);
@@ -377,11 +344,11 @@ static void test_missing_container(void **state)
     struct cep_directory_config *config = file_config(pool, path);
     struct cep_store *store = cep_store_make(pool, dir, "corp");
     struct cep_refresh_result result;
-    FILE *file = fopen(path, "w");
+    static const char text[] =
+        "dn: CN=Configuration,DC=x,DC=y\nobjectClass: configuration\ncn: Configuration\n";
 
     (void)state;
-    fputs("dn: CN=Configuration,DC=x,DC=y\nobjectClass: configuration\ncn: Configuration\n", file);
-    fclose(file);
+    write_file(path, "w", text, sizeof(text) - 1);
     assert_int_equal(refresh_once(&result, config, store, pool, &error), APR_NOTFOUND);
     assert_non_null(strstr(error, "CN=Certificate Templates,CN=Public Key Services"));
 }
@@ -406,7 +373,6 @@ int main(void)
         TEST(test_missing_container),
     };
 
-    apr_initialize();
     cep_xcep_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
