@@ -8,23 +8,12 @@
  * of SIDs of a token, which follow in their binary form; then come descriptors, each behind its
  * length in two octets, little-endian.
  */
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <apr_general.h>
-#include <apr_pools.h>
-
 #include "../unit/compiled.h"
 #include "cep_access.h"
+#include "fuzz.h"
 
 #define MAX_DESCRIPTORS 16
 #define MAX_TOKENS      40 /* of one SID each, beside the input's */
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static apr_pool_t *global_pool;
 
 struct input {
     const uint8_t *data;
@@ -36,14 +25,6 @@ struct descriptor {
     size_t length;
     struct cep_access_list lists[2];
 };
-
-static void promise(int held, const char *what)
-{
-    if (!held) {
-        fprintf(stderr, "broken promise: %s\n", what);
-        abort();
-    }
-}
 
 /* ---- SIDs ---- */
 
@@ -75,11 +56,9 @@ static void check_sid(const struct cep_sid *sid)
 
 static void check_text(const uint8_t *data, size_t size)
 {
-    char *text = malloc(size + 1);
+    char *text = input_text(data, size);
     struct cep_sid sid;
 
-    memcpy(text, data, size);
-    text[size] = '\0';
     if (cep_sid_parse(&sid, text)) {
         promise(sid.octets[1] > 0, "a text form has a subauthority");
         check_sid(&sid);
@@ -227,11 +206,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_text(data, size);
         return 0;
     }
-    if (!global_pool) {
-        apr_initialize();
-        apr_pool_create(&global_pool, NULL);
-    }
-    apr_pool_create(&pool, global_pool);
+    pool = input_pool();
     token = read_token(&input, pool);
     while (count < MAX_DESCRIPTORS && next_descriptor(&input, &descriptors[count]))
         count++;

@@ -12,19 +12,12 @@
  * Beside that, A is alice (S-1-5-21-1-2-3-1104, alice@corp.example) and B a computer
  * (S-1-5-21-1-2-3-1105, ws01.corp.example).
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <apr_general.h>
 #include <apr_strings.h>
 
 #include <openssl/err.h>
 
 #include "../../mod_cep/caller/lookup.h"
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+#include "fuzz.h"
 
 #define BASE "DC=corp,DC=example"
 
@@ -36,16 +29,7 @@ struct cep_directory {
     struct cep_entry *entries[2];
 };
 
-static void require(int condition, const char *what)
-{
-    if (!condition) {
-        fprintf(stderr, "broken promise: %s\n", what);
-        abort();
-    }
-}
-
-/* --- the directory ------------------------------------------------------------------------------
- */
+/* --- the directory --- */
 
 const struct cep_directory_identity *cep_directory_identity(const struct cep_directory *directory)
 {
@@ -142,8 +126,7 @@ static size_t read_lines(struct cep_directory *directory, unsigned *mappings, ap
     return (size_t)(nul - data) + 1;
 }
 
-/* --- promises ------------------------------------------------------------------------------------
- */
+/* --- promises --- */
 
 static int is_plain(const char *text)
 {
@@ -161,24 +144,24 @@ static void check_certificate(const struct cep_certificate *certificate)
 {
     int i;
 
-    require(certificate->x509 != NULL && certificate->label != NULL, "it is a certificate");
-    require(is_plain(certificate->label), "the label is a line");
-    require(certificate->altsecid_count >= 2 &&
+    promise(certificate->x509 != NULL && certificate->label != NULL, "it is a certificate");
+    promise(is_plain(certificate->label), "the label is a line");
+    promise(certificate->altsecid_count >= 2 &&
                 certificate->altsecid_count <= CEP_CERTIFICATE_MAX_ALTSECIDS,
             "the number of strings");
     for (i = 0; i < certificate->altsecid_count; i++) {
-        require(is_plain(certificate->altsecids[i]), "altSecurityIdentities are text");
-        require(strncmp(certificate->altsecids[i], "X509:<I>", 8) == 0 ||
+        promise(is_plain(certificate->altsecids[i]), "altSecurityIdentities are text");
+        promise(strncmp(certificate->altsecids[i], "X509:<I>", 8) == 0 ||
                     strncmp(certificate->altsecids[i], "X509:<SKI>", 10) == 0 ||
                     strncmp(certificate->altsecids[i], "X509:<SHA1-PUKEY>", 17) == 0,
                 "strong forms only");
     }
-    require(!certificate->upn ||
+    promise(!certificate->upn ||
                 (is_plain(certificate->upn) && strlen(certificate->upn) <= CEP_CALLER_MAX_NAME),
             "the UPN is text");
-    require((certificate->dns_count > 0) == (certificate->dns_name != NULL), "DNS names");
-    require(!certificate->dns_name || is_plain(certificate->dns_name), "the DNS name is text");
-    require(!certificate->has_sid ||
+    promise((certificate->dns_count > 0) == (certificate->dns_name != NULL), "DNS names");
+    promise(!certificate->dns_name || is_plain(certificate->dns_name), "the DNS name is text");
+    promise(!certificate->has_sid ||
                 cep_sid_length(certificate->sid.octets, certificate->sid.length) ==
                     certificate->sid.length,
             "the SID is one");
@@ -236,30 +219,22 @@ static void check_mapping(struct cep_directory *directory, unsigned mappings,
     lookup.deadline = INT64_MAX;
     lookup.pool = pool;
     rv = cep_certificate_map(&account, &lookup, certificate, mappings);
-    require(rv == APR_SUCCESS || rv == APR_NOTFOUND, "an account or nobody");
-    require(rv == APR_SUCCESS || lookup.error != NULL, "nobody has a reason");
+    promise(rv == APR_SUCCESS || rv == APR_NOTFOUND, "an account or nobody");
+    promise(rv == APR_SUCCESS || lookup.error != NULL, "nobody has a reason");
     for (i = 0; i < 2; i++)
         strong[i] = is_named_strongly(certificate, mappings, directory->entries[i]);
     if (!(mappings & (CEP_MAP_UPN | CEP_MAP_DNS)))
-        require((rv == APR_SUCCESS) == (strong[0] != strong[1]), "one account is found");
+        promise((rv == APR_SUCCESS) == (strong[0] != strong[1]), "one account is found");
     if (rv != APR_SUCCESS)
         return;
     i = account.entry == directory->entries[1];
-    require(account.entry == directory->entries[i], "the account is of the directory");
-    require(!strong[!i], "two accounts are nobody");
-    require(strong[i] || is_named_weakly(certificate, mappings, directory->entries[i]),
+    promise(account.entry == directory->entries[i], "the account is of the directory");
+    promise(!strong[!i], "two accounts are nobody");
+    promise(strong[i] || is_named_weakly(certificate, mappings, directory->entries[i]),
             "the certificate names the account");
-    require(strong[i] || !certificate->has_sid ||
+    promise(strong[i] || !certificate->has_sid ||
                 cep_sid_compare(&certificate->sid, &account.sid) == 0,
             "a SID does not contradict");
-}
-
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc;
-    (void)argv;
-    apr_initialize();
-    return 0;
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
@@ -268,15 +243,14 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     struct cep_directory directory;
     const char *problem;
     unsigned mappings;
-    apr_pool_t *pool;
+    apr_pool_t *pool = input_pool();
     size_t begin;
 
-    apr_pool_create(&pool, NULL);
     make_directory(&directory, pool);
     begin = read_lines(&directory, &mappings, pool, data, size);
     problem = cep_certificate_read(&certificate, data + begin, size - begin, pool);
-    require((problem == NULL) == (certificate != NULL), "a certificate or a problem");
-    require(ERR_peek_error() == 0, "OpenSSL's errors are cleared");
+    promise((problem == NULL) == (certificate != NULL), "a certificate or a problem");
+    promise(ERR_peek_error() == 0, "OpenSSL's errors are cleared");
     if (certificate) {
         check_certificate(certificate);
         check_mapping(&directory, mappings, certificate, pool);

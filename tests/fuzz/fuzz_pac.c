@@ -4,38 +4,10 @@
  * What comes from a Kerberos ticket. An input that begins with '{' is a list of name attributes, of
  * the principal that NAME is; every other one is logon information.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <apr_general.h>
-#include <apr_pools.h>
-
 #include "cep_caller.h"
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+#include "fuzz.h"
 
 #define NAME "alice@CORP.EXAMPLE"
-
-static apr_pool_t *root;
-
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc;
-    (void)argv;
-    apr_initialize();
-    apr_pool_create(&root, NULL);
-    return 0;
-}
-
-static void must(int condition, const char *what)
-{
-    if (condition)
-        return;
-    fprintf(stderr, "broken: %s\n", what);
-    abort();
-}
 
 static int token_has(const struct cep_token *token, const char *text)
 {
@@ -51,15 +23,15 @@ static void check_token(const struct cep_token *token)
     struct cep_sid again;
     int i;
 
-    must(token->count >= 4 && token->count <= CEP_TOKEN_MAX_SIDS, "number of SIDs");
-    must(token_has(token, "S-1-1-0") && token_has(token, "S-1-5-2"), "well-known SIDs");
-    must(token_has(token, "S-1-5-15") || token_has(token, "S-1-5-1000"), "organization");
+    promise(token->count >= 4 && token->count <= CEP_TOKEN_MAX_SIDS, "number of SIDs");
+    promise(token_has(token, "S-1-1-0") && token_has(token, "S-1-5-2"), "well-known SIDs");
+    promise(token_has(token, "S-1-5-15") || token_has(token, "S-1-5-1000"), "organization");
     for (i = 0; i < token->count; i++) {
         const struct cep_sid *sid = &token->sids[i];
 
-        must(cep_sid_read(&again, sid->octets, sid->length), "a SID");
-        must(strlen(cep_sid_format(sid, text)) < CEP_SID_TEXT_MAX, "a SID's text");
-        must(i == 0 || cep_sid_compare(sid - 1, sid) < 0, "order of SIDs");
+        promise(cep_sid_read(&again, sid->octets, sid->length), "a SID");
+        promise(strlen(cep_sid_format(sid, text)) < CEP_SID_TEXT_MAX, "a SID's text");
+        promise(i == 0 || cep_sid_compare(sid - 1, sid) < 0, "order of SIDs");
     }
 }
 
@@ -70,13 +42,13 @@ static void read_list(const char *json, apr_pool_t *pool)
     const char *error;
     apr_status_t rv = cep_caller_from_ticket(&caller, NAME, json, pool, &error);
 
-    must((rv == APR_SUCCESS) == (caller != NULL), "a caller, or none");
-    must((rv != APR_SUCCESS && rv != APR_NOTFOUND) == (error != NULL), "an error, or none");
+    promise((rv == APR_SUCCESS) == (caller != NULL), "a caller, or none");
+    promise((rv != APR_SUCCESS && rv != APR_NOTFOUND) == (error != NULL), "an error, or none");
     if (caller)
         check_token(&caller->token);
     error = cep_name_attribute_find(&value, NAME, json, "urn:x", pool);
-    must(!error || !value.data, "a value, or a problem");
-    must(!value.data || value.len > 0, "an empty value");
+    promise(!error || !value.data, "a value, or a problem");
+    promise(!value.data || value.len > 0, "a value is not empty");
 }
 
 static void read_logon(const unsigned char *data, size_t size, apr_pool_t *pool)
@@ -92,15 +64,11 @@ static void read_logon(const unsigned char *data, size_t size, apr_pool_t *pool)
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
-    apr_pool_t *pool;
+    apr_pool_t *pool = input_pool();
 
-    apr_pool_create(&pool, root);
     if (size > 0 && data[0] == '{') {
-        char *json = malloc(size + 1); /* of just that length, so that a sanitizer sees its end */
+        char *json = input_text(data, size);
 
-        must(json != NULL, "memory");
-        memcpy(json, data, size);
-        json[size] = '\0';
         read_list(json, pool);
         free(json);
     } else {

@@ -12,8 +12,6 @@
  *   U       "ca|uri": a configured enrollment URI
  *   else    a value of the attribute with that letter: see attributes[]
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <strings.h>
 
 #include <openssl/asn1.h>
@@ -21,10 +19,9 @@
 #include <openssl/x509.h>
 
 #include "../../mod_cep/policy/parts.h"
+#include "../unit/hex.h"
 #include "../unit/policy_helper.h"
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+#include "fuzz.h"
 
 #define MAX_ENTRIES 64
 
@@ -85,19 +82,6 @@ struct input {
     apr_array_header_t *configured;
 };
 
-static void require(int condition, const char *what)
-{
-    if (!condition) {
-        fprintf(stderr, "broken promise: %s\n", what);
-        abort();
-    }
-}
-
-static int hex_digit(unsigned char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static struct cep_value unescape(apr_pool_t *pool, const unsigned char *data, size_t size)
 {
     unsigned char *octets = apr_palloc(pool, size + 1);
@@ -105,14 +89,12 @@ static struct cep_value unescape(apr_pool_t *pool, const unsigned char *data, si
     size_t i;
 
     for (i = 0; i < size; i++) {
-        if (data[i] == '%' && i + 2 < size && hex_digit(data[i + 1]) >= 0 &&
-            hex_digit(data[i + 2]) >= 0) {
-            octets[value.len++] =
-                (unsigned char)(hex_digit(data[i + 1]) << 4 | hex_digit(data[i + 2]));
+        if (data[i] == '%' && i + 2 < size &&
+            read_hex(octets + value.len, 1, (const char *)data + i + 1))
             i += 2;
-        } else {
-            octets[value.len++] = data[i];
-        }
+        else
+            octets[value.len] = data[i];
+        value.len++;
     }
     octets[value.len] = '\0';
     return value;
@@ -189,18 +171,15 @@ static void complete(struct input *input, struct item *item, int number)
     const char *cn = apr_psprintf(input->pool, "N%d", number);
     const char *oid = apr_psprintf(input->pool, "1.3.6.1.4.1.311.21.8.1.%d", number);
     unsigned char der[sizeof(certificate_hex) / 2];
-    size_t i;
 
     if (!item->defaults)
         return;
     add_default(item->entry, input->pool, "cn", cn, strlen(cn));
     if (item->kind == 't')
         add_default(item->entry, input->pool, "msPKI-Cert-Template-OID", oid, strlen(oid));
-    for (i = 0; i < sizeof(der) && 2 * i + 1 < sizeof(certificate_hex); i++)
-        der[i] = (unsigned char)(hex_digit((unsigned char)certificate_hex[2 * i]) << 4 |
-                                 hex_digit((unsigned char)certificate_hex[2 * i + 1]));
+    promise(read_hex(der, sizeof(der), certificate_hex), "the certificate is hex");
     if (item->kind == 'c')
-        add_default(item->entry, input->pool, "cACertificate", der, i);
+        add_default(item->entry, input->pool, "cACertificate", der, sizeof(der));
     for (; given->attribute; given++)
         add_default(item->entry, input->pool, given->attribute, given->value,
                     given->length ? given->length : strlen(given->value));
@@ -225,7 +204,7 @@ static void isolate(struct input *input, struct cep_entry *entry)
             struct cep_value *value = &APR_ARRAY_IDX(values, j, struct cep_value);
             unsigned char *copy = malloc(value->len + 1);
 
-            require(copy != NULL, "memory");
+            promise(copy != NULL, "memory");
             memcpy(copy, value->data, value->len + 1);
             apr_pool_cleanup_register(input->pool, copy, release, apr_pool_cleanup_null);
             value->data = copy;
@@ -256,16 +235,16 @@ static struct cep_policy *run(const struct input *input, int backwards)
 
 static void check_text(const char *text, int may_be_empty)
 {
-    require(text != NULL, "text is there");
-    require(may_be_empty || *text, "text is not empty");
-    require(cep_text_is_xml(text, strlen(text)), "text fits into XML");
+    promise(text != NULL, "text is there");
+    promise(may_be_empty || *text, "text is not empty");
+    promise(cep_text_is_xml(text, strlen(text)), "text fits into XML");
 }
 
 static void check_texts(const apr_array_header_t *list)
 {
     int i;
 
-    require(list != NULL, "list is there");
+    promise(list != NULL, "list is there");
     for (i = 0; i < list->nelts; i++)
         check_text(APR_ARRAY_IDX(list, i, const char *), 0);
 }
@@ -278,7 +257,7 @@ static void check_oids(const apr_array_header_t *list)
     for (i = 0; i < list->nelts; i++) {
         const char *oid = APR_ARRAY_IDX(list, i, const char *);
 
-        require(cep_oid_check(oid, strlen(oid)) == CEP_OID_GOOD, "OID is good");
+        promise(cep_oid_check(oid, strlen(oid)) == CEP_OID_GOOD, "OID is good");
     }
 }
 
@@ -286,12 +265,12 @@ static void check_ref(const struct cep_policy *policy, int ref, const char *valu
                       enum cep_oid_group group)
 {
     if (!value) {
-        require(ref == CEP_NO_REF, "no OID, no reference");
+        promise(ref == CEP_NO_REF, "no OID, no reference");
         return;
     }
-    require(ref >= 0 && ref < policy->oid_table->nelts, "reference is within the table");
-    require(strcmp(row_at(policy, ref)->value, value) == 0, "reference has the OID");
-    require(row_at(policy, ref)->group == group, "reference has the group");
+    promise(ref >= 0 && ref < policy->oid_table->nelts, "reference is within the table");
+    promise(strcmp(row_at(policy, ref)->value, value) == 0, "reference has the OID");
+    promise(row_at(policy, ref)->group == group, "reference has the group");
 }
 
 static void check_refs(const struct cep_policy *policy, const apr_array_header_t *refs,
@@ -299,7 +278,7 @@ static void check_refs(const struct cep_policy *policy, const apr_array_header_t
 {
     int i;
 
-    require(refs->nelts == oids->nelts, "one reference for each OID");
+    promise(refs->nelts == oids->nelts, "one reference for each OID");
     for (i = 0; i < refs->nelts; i++)
         check_ref(policy, APR_ARRAY_IDX(refs, i, int), APR_ARRAY_IDX(oids, i, const char *), group);
 }
@@ -309,10 +288,10 @@ static void check_ascending(const apr_array_header_t *refs, int limit)
     int i, last = -1;
 
     for (i = 0; i < refs->nelts; i++) {
-        require(APR_ARRAY_IDX(refs, i, int) > last, "references ascend");
+        promise(APR_ARRAY_IDX(refs, i, int) > last, "references ascend");
         last = APR_ARRAY_IDX(refs, i, int);
     }
-    require(last < limit, "last reference is within limits");
+    promise(last < limit, "last reference is within limits");
 }
 
 static void check_extensions(const struct cep_policy *policy, const struct cep_template *tmpl)
@@ -325,7 +304,7 @@ static void check_extensions(const struct cep_policy *policy, const struct cep_t
         const unsigned char *at = extension->value.data;
         ASN1_TYPE *type = d2i_ASN1_TYPE(NULL, &at, (long)extension->value.len);
 
-        require(type && at == extension->value.data + extension->value.len, "extension is DER");
+        promise(type && at == extension->value.data + extension->value.len, "extension is DER");
         ASN1_TYPE_free(type);
         check_ref(policy, extension->ref, extension->oid, CEP_OID_EXTENSION);
     }
@@ -336,16 +315,16 @@ static void check_values(const struct cep_template *tmpl)
     check_text(tmpl->dn, 1);
     check_text(tmpl->cn, 0);
     check_text(tmpl->display_name, 0);
-    require(cep_oid_check(tmpl->oid, strlen(tmpl->oid)) == CEP_OID_GOOD, "template OID is good");
-    require(tmpl->schema_version >= 1 && tmpl->schema_version <= 4, "schema version");
-    require(tmpl->validity_seconds > 0 && tmpl->renewal_seconds > 0, "periods are positive");
-    require(tmpl->minimal_key_length > 0, "key length is positive");
-    require(tmpl->key_spec <= 2, "key spec");
-    require(tmpl->major_revision > 0, "revision is positive");
-    require(!(tmpl->enrollment_flags & CEP_ENROLLMENT_AUTO_ENROLLMENT), "hidden flag");
-    require(!tmpl->permissions || *tmpl->permissions, "permissions");
-    require(!tmpl->symmetric == !tmpl->symmetric_oid, "symmetric algorithm has an OID");
-    require(!tmpl->symmetric == (tmpl->symmetric_length == 0), "and a length");
+    promise(cep_oid_check(tmpl->oid, strlen(tmpl->oid)) == CEP_OID_GOOD, "template OID is good");
+    promise(tmpl->schema_version >= 1 && tmpl->schema_version <= 4, "schema version");
+    promise(tmpl->validity_seconds > 0 && tmpl->renewal_seconds > 0, "periods are positive");
+    promise(tmpl->minimal_key_length > 0, "key length is positive");
+    promise(tmpl->key_spec <= 2, "key spec");
+    promise(tmpl->major_revision > 0, "revision is positive");
+    promise(!(tmpl->enrollment_flags & CEP_ENROLLMENT_AUTO_ENROLLMENT), "hidden flag");
+    promise(!tmpl->permissions || *tmpl->permissions, "permissions");
+    promise(!tmpl->symmetric == !tmpl->symmetric_oid, "symmetric algorithm has an OID");
+    promise(!tmpl->symmetric == (tmpl->symmetric_length == 0), "and a length");
     check_texts(tmpl->providers);
     check_texts(tmpl->superseded);
     check_oids(tmpl->ra_ekus);
@@ -380,19 +359,19 @@ static void check_service(const struct cep_enrollment_service *service)
     X509 *x509 = d2i_X509(NULL, &at, (long)service->certificate.len);
     int i;
 
-    require(x509 && at == service->certificate.data + service->certificate.len, "certificate");
+    promise(x509 && at == service->certificate.data + service->certificate.len, "certificate");
     X509_free(x509);
     check_text(service->cn, 0);
     check_text(service->display_name, 0);
     check_texts(service->templates);
-    require(service->uris->nelts > 0, "a CA has a URI");
+    promise(service->uris->nelts > 0, "a CA has a URI");
     for (i = 0; i < service->uris->nelts; i++) {
         const struct cep_enrollment_uri *uri =
             &APR_ARRAY_IDX(service->uris, i, struct cep_enrollment_uri);
 
         check_text(uri->uri, 0);
-        require(strncasecmp(uri->uri, "https://", 8) == 0, "URI is https");
-        require(uri->auth == 1 || uri->auth == 2 || uri->auth == 4 || uri->auth == 8,
+        promise(strncasecmp(uri->uri, "https://", 8) == 0, "URI is https");
+        promise(uri->auth == 1 || uri->auth == 2 || uri->auth == 4 || uri->auth == 8,
                 "authentication");
     }
 }
@@ -406,11 +385,11 @@ static void check_table(const struct cep_policy *policy, apr_pool_t *pool, const
         const struct cep_oid_row *row = row_at(policy, i);
         const char *key = apr_psprintf(pool, "%d %s %s", (int)row->group, row->value, row->name);
 
-        require(!apr_hash_get(seen, key, APR_HASH_KEY_STRING), "rows differ");
+        promise(!apr_hash_get(seen, key, APR_HASH_KEY_STRING), "rows differ");
         apr_hash_set(seen, key, APR_HASH_KEY_STRING, row);
         check_text(row->name, 0);
-        require(row->localized != NULL, "localized names are a list");
-        require(used[i], "a template uses the row");
+        promise(row->localized != NULL, "localized names are a list");
+        promise(used[i], "a template uses the row");
     }
 }
 
@@ -425,8 +404,8 @@ static void check_policy(const struct cep_policy *policy, apr_pool_t *pool)
         const char *folded = cep_text_fold(pool, tmpl->cn);
 
         check_template(policy, tmpl, used);
-        require(!apr_hash_get(oids, tmpl->oid, APR_HASH_KEY_STRING), "template OIDs differ");
-        require(!apr_hash_get(names, folded, APR_HASH_KEY_STRING), "template names differ");
+        promise(!apr_hash_get(oids, tmpl->oid, APR_HASH_KEY_STRING), "template OIDs differ");
+        promise(!apr_hash_get(names, folded, APR_HASH_KEY_STRING), "template names differ");
         apr_hash_set(oids, tmpl->oid, APR_HASH_KEY_STRING, tmpl);
         apr_hash_set(names, folded, APR_HASH_KEY_STRING, tmpl);
     }
@@ -438,28 +417,18 @@ static void check_policy(const struct cep_policy *policy, apr_pool_t *pool)
 
         check_text(f->name, 1);
         check_text(f->text, 0);
-        require(strncmp(f->code, "CEP03", 5) == 0, "findings have a code");
+        promise(strncmp(f->code, "CEP03", 5) == 0, "findings have a code");
     }
-}
-
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc;
-    (void)argv;
-    apr_initialize();
-    return 0;
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
-    struct input *input;
-    apr_pool_t *pool = NULL;
+    apr_pool_t *pool = input_pool();
+    struct input *input = apr_pcalloc(pool, sizeof(*input));
     const struct cep_policy *policy;
     const char *forwards;
     int i;
 
-    apr_pool_create(&pool, NULL);
-    input = apr_pcalloc(pool, sizeof(*input));
     input->pool = pool;
     input->configured = apr_array_make(pool, 4, sizeof(struct cep_configured_uri));
     while (size > 0) {
@@ -476,9 +445,9 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
         isolate(input, input->items[i].entry);
     policy = run(input, 0);
     check_policy(policy, pool);
-    require(ERR_peek_error() == 0, "OpenSSL's error queue is left as it was");
+    promise(ERR_peek_error() == 0, "OpenSSL's error queue is left as it was");
     forwards = dump_policy(policy, pool);
-    require(strcmp(forwards, dump_policy(run(input, 1), pool)) == 0, "order does not matter");
+    promise(strcmp(forwards, dump_policy(run(input, 1), pool)) == 0, "order does not matter");
     apr_pool_destroy(pool);
     return 0;
 }

@@ -4,32 +4,13 @@
  * The request parser on any octets. What it promises is checked here: success means sane fields,
  * failure means a fault with a reason, and the fault is well-formed XML whatever the request held.
  */
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include <libxml/parser.h>
 
-#include <apr_general.h>
-#include <apr_pools.h>
-
 #include "cep_xcep.h"
+#include "fuzz.h"
 
 /* Bodies longer than the default of CEPMaxRequestBody never reach the parser. */
 #define MAX_BODY 65536
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static apr_pool_t *global_pool;
-
-static void promise(int held, const char *what)
-{
-    if (!held) {
-        fprintf(stderr, "broken promise: %s\n", what);
-        abort();
-    }
-}
 
 static void check_well_formed(const char *text, size_t length, const char *what)
 {
@@ -91,20 +72,23 @@ static void check_fault(const struct cep_fault *fault, apr_pool_t *pool)
     check_well_formed(text, strlen(text), "a fault is well-formed");
 }
 
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    cep_xcep_init();
+    return 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct cep_request *request;
     struct cep_fault fault;
     apr_pool_t *pool;
 
-    if (!global_pool) {
-        apr_initialize();
-        cep_xcep_init();
-        apr_pool_create(&global_pool, NULL);
-    }
     if (size > MAX_BODY)
         return 0;
-    apr_pool_create(&pool, global_pool);
+    pool = input_pool();
     if (cep_xcep_parse(&request, &fault, (const char *)data, size, pool)) {
         promise(request != NULL, "success has a request");
         check_well_formed((const char *)data, size, "what is taken is well-formed");

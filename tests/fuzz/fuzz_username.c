@@ -5,18 +5,12 @@
  * in a request that is good otherwise. A token is taken as a whole or not at all; what is taken is
  * compared with what a tree of libxml2's says.
  */
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include <libxml/parser.h>
 
-#include <apr_general.h>
-#include <apr_pools.h>
 #include <apr_strings.h>
 
 #include "cep_xcep.h"
+#include "fuzz.h"
 
 #define SOAP "http://www.w3.org/2003/05/soap-envelope"
 #define WSS  "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-"
@@ -30,18 +24,6 @@ static const char before[] =
 static const char behind[] =
     "</o:Security></s:Header><s:Body><GetPolicies xmlns='" CEP_XCEP_NS "'><client><lastUpdate>"
     "0001-01-01T00:00:00</lastUpdate></client></GetPolicies></s:Body></s:Envelope>";
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static apr_pool_t *global_pool;
-
-static void promise(int held, const char *what)
-{
-    if (!held) {
-        fprintf(stderr, "broken promise: %s\n", what);
-        abort();
-    }
-}
 
 static xmlNodePtr child(xmlNodePtr node, const char *ns, const char *name)
 {
@@ -100,6 +82,14 @@ static void check_token(struct cep_request *request, const char *message, apr_po
     promise(!request->token.password, "a password can be forgotten");
 }
 
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    cep_xcep_init();
+    return 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct cep_request *request;
@@ -108,14 +98,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     apr_size_t length;
     apr_pool_t *pool;
 
-    if (!global_pool) {
-        apr_initialize();
-        cep_xcep_init();
-        apr_pool_create(&global_pool, NULL);
-    }
     if (size > LARGEST)
         return 0;
-    apr_pool_create(&pool, global_pool);
+    pool = input_pool();
     message =
         apr_pstrcat(pool, before, apr_pstrmemdup(pool, (const char *)data, size), behind, NULL);
     length = strlen(message);

@@ -5,11 +5,10 @@
  * found once is tested with every build.
  */
 #include <dirent.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+#include "fuzz.h"
+
 /* a target need not have one */
 int LLVMFuzzerInitialize(int *argc, char ***argv) __attribute__((weak));
 

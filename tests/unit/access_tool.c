@@ -24,6 +24,7 @@
 
 #include "cep_access.h"
 #include "compiled.h"
+#include "hex.h"
 
 struct question {
     unsigned char *sd;
@@ -50,32 +51,13 @@ static void forget(struct batch *batch)
     batch->questions = apr_array_make(batch->pool, 64, sizeof(struct question));
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return -1;
-}
-
 /* To memory of just its length, so that a sanitizer sees a read beyond its end. */
 static int read_descriptor(struct question *question, const char *hex)
 {
-    size_t i;
-
     question->length = strcmp(hex, "-") == 0 ? 0 : strlen(hex) / 2;
     question->sd = malloc(question->length ? question->length : 1);
-    if (!question->sd || (question->length && strlen(hex) % 2 != 0))
-        return 0;
-    for (i = 0; i < question->length; i++) {
-        int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
-
-        if (high < 0 || low < 0)
-            return 0;
-        question->sd[i] = (unsigned char)(high << 4 | low);
-    }
-    return 1;
+    return question->sd && (question->length == 0 || strlen(hex) % 2 == 0) &&
+           read_hex(question->sd, question->length, hex);
 }
 
 static int read_token(struct cep_token *token, char *list, apr_pool_t *pool)

@@ -21,6 +21,7 @@
 
 #include "cep_refresh.h"
 #include "files.h"
+#include "heard.h"
 
 #define SAMPLE_DOMAIN_SID "S-1-5-21-2716443681-1129846205-3517726490"
 
@@ -148,23 +149,6 @@ static inline const struct cep_snapshot *map_snapshot(const struct cep_store *st
     apr_time_t confirmed;
 
     return cep_reader_acquire(cep_reader_make(pool, store, NULL), pool, &confirmed);
-}
-
-/* A log that counts messages and keeps the last one. */
-struct heard {
-    int count;
-    char last[CEP_LOG_MESSAGE_MAX];
-};
-
-static inline void hear(void *baton, enum cep_log_level level, apr_status_t rv, const char *message)
-{
-    struct heard *heard = baton;
-
-    (void)rv;
-    if (level > CEP_LOG_WARNING)
-        return;
-    heard->count++;
-    apr_cpystrn(heard->last, message, sizeof(heard->last));
 }
 
 static inline struct cep_token token_of(apr_pool_t *pool, const char *const *texts, int count)

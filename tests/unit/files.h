@@ -65,4 +65,19 @@ static inline struct cep_value read_file(const char *path, apr_pool_t *pool)
     return value;
 }
 
+/* The directory of reference data; without it, or without that in it, the test is skipped. */
+static inline const char *shared_directory(const char *with, apr_pool_t *pool)
+{
+    const char *directory = getenv("CEP_SHARED");
+    apr_finfo_t info;
+
+    if (!directory || !*directory ||
+        apr_stat(&info, apr_pstrcat(pool, directory, "/", with, NULL), APR_FINFO_TYPE, pool) !=
+            APR_SUCCESS) {
+        print_message("skipped: CEP_SHARED names no directory with %s\n", with);
+        skip();
+    }
+    return directory;
+}
+
 #endif

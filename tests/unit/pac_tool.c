@@ -12,31 +12,18 @@
 #include <apr_general.h>
 
 #include "cep_caller.h"
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return -1;
-}
+#include "hex.h"
 
 /* In memory of just that length, so that a sanitizer sees its end. NULL: no hex. */
-static unsigned char *read_hex(const char *hex, size_t *length)
+static unsigned char *read_line(const char *line, size_t *length)
 {
-    size_t i, digits = strcspn(hex, "\n");
-    unsigned char *octets = malloc(digits / 2 ? digits / 2 : 1);
+    unsigned char *octets;
 
-    *length = digits / 2;
-    for (i = 0; octets && i < *length; i++) {
-        int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
-
-        if (high < 0 || low < 0) {
-            free(octets);
-            return NULL;
-        }
-        octets[i] = (unsigned char)(high << 4 | low);
+    *length = strcspn(line, "\n") / 2;
+    octets = malloc(*length ? *length : 1);
+    if (octets && !read_hex(octets, *length, line)) {
+        free(octets);
+        return NULL;
     }
     return octets;
 }
@@ -63,7 +50,7 @@ int main(void)
     apr_pool_create(&pool, NULL);
     while (getline(&line, &size, stdin) > 0) {
         apr_array_header_t *sids = apr_array_make(pool, 64, sizeof(struct cep_sid));
-        unsigned char *octets = read_hex(line, &length);
+        unsigned char *octets = read_line(line, &length);
         const char *problem;
 
         if (!octets) {

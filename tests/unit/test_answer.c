@@ -298,7 +298,7 @@ static void test_processes_share_files(void **state)
 static void damage(apr_off_t at, apr_off_t length, mode_t mode)
 {
     const struct cep_answer *answer = answer_of(snapshot, 0, NULL);
-    struct heard heard = {0, ""};
+    struct heard heard = {.least = CEP_LOG_WARNING};
     struct cep_log log = {hear, &heard};
     const struct collected *expected = render(answer);
     const struct cep_body *body;
@@ -386,7 +386,7 @@ static void test_no_directory_to_write_to(void **state)
 {
     const struct cep_answer *answer = answer_of(snapshot, 0, NULL);
     const char *path = apr_pstrcat(pool, policy, "/below-a-file", NULL);
-    struct heard heard = {0, ""};
+    struct heard heard = {.least = CEP_LOG_WARNING};
     struct cep_log log = {hear, &heard};
     struct cep_answers *answers = cep_answers_make(pool, path, NULL, &log);
     const struct collected *expected = render(answer);

@@ -8,65 +8,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <cmocka.h>
 
-#include <apr_base64.h>
-#include <apr_file_io.h>
-#include <apr_general.h>
-#include <apr_strings.h>
-
-#include "cep_caller.h"
-
-#define BASE   "DC=corp,DC=example"
-#define DOMAIN "S-1-5-21-1004336348-1177238915-682003330"
-#define SECOND apr_time_from_sec(1)
+#include "ldif_directory.h"
 
 /* groupType */
 #define GLOBAL       "groupType: -2147483646\n"
 #define DOMAIN_LOCAL "groupType: -2147483644\n"
 #define DISTRIBUTION "groupType: 2\n"
 
-static apr_pool_t *pool; /* of one test */
-
-/* --- a directory, entry by entry ------------------------------------------------------------- */
-
-static FILE *ldif;
-static char *ldif_path;
-
-static void start_ldif(void)
-{
-    const char *directory;
-    int fd;
-
-    assert_int_equal(apr_temp_dir_get(&directory, pool), APR_SUCCESS);
-    ldif_path = apr_pstrcat(pool, directory, "/cep-test-XXXXXX", NULL);
-    fd = mkstemp(ldif_path);
-    assert_true(fd >= 0);
-    ldif = fdopen(fd, "w");
-    assert_non_null(ldif);
-    fprintf(ldif, "dn: " BASE "\nobjectClass: domainDNS\ndc: corp\n\n"
-                  "dn: CN=Configuration," BASE "\nobjectClass: configuration\ncn: Configuration\n\n"
-                  "dn: CN=Partitions,CN=Configuration," BASE "\nobjectClass: crossRefContainer\n\n"
-                  "dn: CN=CORP,CN=Partitions,CN=Configuration," BASE "\nobjectClass: crossRef\n"
-                  "nCName: " BASE "\nnETBIOSName: CORP\n\n"
-                  "dn: CN=Services,CN=Configuration," BASE "\nobjectClass: container\n\n"
-                  "dn: CN=Public Key Services,CN=Services,CN=Configuration," BASE
-                  "\nobjectClass: container\n\n");
-}
-
-/* "attribute:: base64" of the SID; text is a whole one, or a RID of the domain. */
-static void put_sid(const char *attribute, const char *text)
-{
-    char encoded[2 * CEP_SID_MAX_LENGTH];
-    struct cep_sid sid;
-
-    if (text[0] != 'S')
-        text = apr_psprintf(pool, DOMAIN "-%s", text);
-    assert_int_equal(cep_sid_parse(&sid, text), 1);
-    apr_base64_encode_binary(encoded, sid.octets, sid.length);
-    fprintf(ldif, "%s:: %s\n", attribute, encoded);
-}
+/* --- a directory, entry by entry --- */
 
 static void put_sids(const char *attribute, const char *texts)
 {
@@ -110,29 +61,7 @@ static void put_group(const char *name, const char *rid, const char *more)
     fprintf(ldif, "%s\n", more);
 }
 
-static struct cep_directory_config config;
-
-static struct cep_directory *open_ldif(void)
-{
-    struct cep_directory *directory;
-    const char *error = "";
-
-    assert_int_equal(fclose(ldif), 0);
-    memset(&config, 0, sizeof(config));
-    config.name = "test";
-    config.urls = apr_array_make(pool, 1, sizeof(const char *));
-    APR_ARRAY_PUSH(config.urls, const char *) = apr_pstrcat(pool, "file:", ldif_path, NULL);
-    config.timeout = 5 * SECOND;
-    config.realms = apr_array_make(pool, 1, sizeof(const char *));
-    APR_ARRAY_PUSH(config.realms, const char *) = "OTHER.REALM";
-    if (cep_directory_open(&directory, &config, NULL, pool, &error) != APR_SUCCESS)
-        fail_msg("%s", error);
-    unlink(ldif_path);
-    return directory;
-}
-
-/* --- what is expected --------------------------------------------------------------------------
- */
+/* --- what is expected --- */
 
 struct expectation {
     const char *user;
@@ -213,8 +142,7 @@ static void check_all(struct cep_directory *directory, const struct expectation 
 }
 #define CHECK_ALL(directory, list) check_all(directory, list, sizeof(list) / sizeof((list)[0]))
 
-/* --- who is meant -------------------------------------------------------------------------------
- */
+/* --- who is meant --- */
 
 static void put_name_accounts(void)
 {
@@ -340,8 +268,7 @@ static void the_caller_is_told_as_the_directory_spells_it(void **state)
     assert_string_equal(caller->dn, "CN=WS01,CN=Computers," BASE);
 }
 
-/* --- who may be a caller
- * -------------------------------------------------------------------------- */
+/* --- who may be a caller --- */
 
 /* FILETIME of now and some seconds. */
 static const char *filetime(int seconds)
@@ -415,7 +342,7 @@ static void accounts_that_are_not_in_use_are_nobody(void **state)
     put_user("odd-sid", NULL, ENABLED "objectSid: S-1-5-21-1-2-3-4\n");
     put_entry(users_dn("two"), USER, "two-sids", "1104", ENABLED);
     put_sid("objectSid", "1105");
-    fprintf(ldif, "\n");
+    end_entry();
     put_entry(users_dn("only"), "objectClass: computer\n", "only-computer", "1104",
               "userAccountControl: 4096\n\n");
     put_entry(users_dn("gmsa"), "objectClass: msDS-GroupManagedServiceAccount\n", "gmsa", "1104",
@@ -424,8 +351,7 @@ static void accounts_that_are_not_in_use_are_nobody(void **state)
     CHECK_ALL(open_ldif(), list);
 }
 
-/* --- groups by a walk
- * ------------------------------------------------------------------------------ */
+/* --- groups by a walk --- */
 
 static void put_groups(void)
 {
@@ -514,7 +440,7 @@ static void groups_are_walked_to_the_end(void **state)
               "userAccountControl: 532480\nprimaryGroupID: 516\n\n");
     put_entry(users_dn("historic"), USER, "historic", "1104", ENABLED "primaryGroupID: 513\n");
     put_sids("sIDHistory", "S-1-5-21-9-9-9-1104 S-1-5-21-9-9-8-1104");
-    fprintf(ldif, "\n");
+    end_entry();
     put_user("Guest", "501", ENABLED "primaryGroupID: 513\n");
     CHECK_ALL(open_ldif(), list);
 }
@@ -530,7 +456,7 @@ static void groups_bring_their_sid_history(void **state)
     put_user("alice", "1104", ENABLED "memberOf: CN=Moved,CN=Users," BASE "\n");
     put_entry(users_dn("Moved"), GROUP, "Moved", "2001", GLOBAL);
     put_sid("sIDHistory", "S-1-5-21-9-9-9-2001");
-    fprintf(ldif, "\n");
+    end_entry();
     CHECK_ALL(open_ldif(), list);
 }
 
@@ -588,7 +514,7 @@ static void a_partial_answer_is_an_error(void **state)
     put_user("two-sids", "1104", ENABLED "memberOf: CN=Two,CN=Users," BASE "\n");
     put_entry(users_dn("Two"), GROUP, "Two", "2002", GLOBAL);
     put_sid("objectSid", "2003");
-    fprintf(ldif, "\n");
+    end_entry();
     put_user("odd-type", "1104", ENABLED "memberOf: CN=Odd Type,CN=Users," BASE "\n");
     put_group("Odd Type", "2004", "groupType: global\n");
     put_user("odd-history", "1104", ENABLED "sIDHistory: S-1-5-21-9-9-9-1104\n");
@@ -653,15 +579,14 @@ static void time_is_bounded(void **state)
     assert_non_null(strstr(error, "in time"));
 }
 
-/* --- tokenGroups
- * ------------------------------------------------------------------------------------ */
+/* --- tokenGroups --- */
 
 static void put_token_groups(const char *name, const char *more, const char *sids)
 {
     put_entry(users_dn(name), USER, name, "1104", ENABLED);
     fprintf(ldif, "%s", more);
     put_sids("tokenGroups", sids);
-    fprintf(ldif, "\n");
+    end_entry();
 }
 
 static void token_groups_decide_where_there_are_any(void **state)
@@ -725,7 +650,7 @@ static void tokens_are_bounded(void **state)
         /* the account itself and four well-known SIDs come on top */
         for (i = 0; i < CEP_TOKEN_MAX_SIDS - 5 + beyond; i++)
             put_sid("tokenGroups", apr_itoa(pool, 10000 + i));
-        fprintf(ldif, "\n");
+        end_entry();
         directory = open_ldif();
         status = cep_caller_find(&caller, directory, &config, "alice", SECOND, pool, &error);
         if (beyond) {
@@ -738,21 +663,7 @@ static void tokens_are_bounded(void **state)
     }
 }
 
-static int make_pool(void **state)
-{
-    (void)state;
-    apr_pool_create(&pool, NULL);
-    return 0;
-}
-
-static int clear_pool(void **state)
-{
-    (void)state;
-    apr_pool_destroy(pool);
-    return 0;
-}
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, make_pool, clear_pool)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, make_pool, drop_pool)
 
 int main(void)
 {
@@ -770,10 +681,6 @@ int main(void)
         TEST(active_directory_must_tell_token_groups),
         TEST(tokens_are_bounded),
     };
-    int failed;
 
-    apr_initialize();
-    failed = cmocka_run_group_tests(tests, NULL, NULL);
-    apr_terminate();
-    return failed;
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,64 +8,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <cmocka.h>
 
-#include <apr_base64.h>
-#include <apr_file_io.h>
-#include <apr_general.h>
-#include <apr_strings.h>
-
-#include "cep_caller.h"
 #include "certificate_builder.h"
+#include "hex.h"
+#include "ldif_directory.h"
 
-#define BASE   "DC=corp,DC=example"
-#define DOMAIN "S-1-5-21-1004336348-1177238915-682003330"
 #define NTAUTH "CN=NTAuthCertificates,CN=Public Key Services,CN=Services,CN=Configuration," BASE
-#define SECOND apr_time_from_sec(1)
 
 #define ALL (CEP_MAP_SID | CEP_MAP_ALTSECID | CEP_MAP_UPN | CEP_MAP_DNS)
 
-static apr_pool_t *pool;     /* of one test */
 static struct authority ca;  /* stands in NTAuthCertificates */
 static struct authority two; /* does not */
 static EVP_PKEY *owner_key;
 
-/* --- a directory, entry by entry ------------------------------------------------------------- */
-
-static FILE *ldif;
-static char *ldif_path;
-static struct cep_directory_config config;
-
-static void put_octets(const char *attribute, struct cep_value value)
-{
-    char *encoded = apr_palloc(pool, (apr_size_t)apr_base64_encode_len((int)value.len));
-
-    apr_base64_encode_binary(encoded, value.data, (int)value.len);
-    fprintf(ldif, "%s:: %s\n", attribute, encoded);
-}
-
-/* Up to NTAuthCertificates, whose values the caller puts before end_entry(). */
-static void start_ldif(void)
-{
-    const char *directory;
-    int fd;
-
-    assert_int_equal(apr_temp_dir_get(&directory, pool), APR_SUCCESS);
-    ldif_path = apr_pstrcat(pool, directory, "/cep-test-XXXXXX", NULL);
-    fd = mkstemp(ldif_path);
-    assert_true(fd >= 0);
-    ldif = fdopen(fd, "w");
-    assert_non_null(ldif);
-    fprintf(ldif, "dn: " BASE "\nobjectClass: domainDNS\ndc: corp\n\n"
-                  "dn: CN=Configuration," BASE "\nobjectClass: configuration\ncn: Configuration\n\n"
-                  "dn: CN=Services,CN=Configuration," BASE "\nobjectClass: container\n\n");
-}
-
-static void end_entry(void)
-{
-    fprintf(ldif, "\n");
-}
+/* --- a directory, entry by entry --- */
 
 static void put_ntauth(struct cep_value certificate)
 {
@@ -77,38 +34,16 @@ static void put_ntauth(struct cep_value certificate)
 /* more: further lines, each with its line end. */
 static void put_account(const char *name, const char *rid, const char *more)
 {
-    struct cep_sid sid;
-
     fprintf(ldif, "dn: CN=%s,CN=Users," BASE "\nobjectClass: user\nsAMAccountName: %s\n", name,
             name);
-    assert_true(cep_sid_parse(&sid, apr_pstrcat(pool, DOMAIN "-", rid, NULL)));
-    put_octets("objectSid", octets(sid.octets, sid.length));
+    put_sid("objectSid", rid);
     if (!strstr(more, "userAccountControl"))
         fprintf(ldif, "userAccountControl: 512\n");
     fprintf(ldif, "%s", more);
     end_entry();
 }
 
-static struct cep_directory *open_ldif(void)
-{
-    struct cep_directory *directory;
-    const char *error = "";
-
-    assert_int_equal(fclose(ldif), 0);
-    memset(&config, 0, sizeof(config));
-    config.name = "test";
-    config.urls = apr_array_make(pool, 1, sizeof(const char *));
-    APR_ARRAY_PUSH(config.urls, const char *) = apr_pstrcat(pool, "file:", ldif_path, NULL);
-    config.timeout = 5 * SECOND;
-    config.realms = apr_array_make(pool, 1, sizeof(const char *));
-    if (cep_directory_open(&directory, &config, NULL, pool, &error) != APR_SUCCESS)
-        fail_msg("%s", error);
-    unlink(ldif_path);
-    return directory;
-}
-
-/* --- asking ------------------------------------------------------------------------------------
- */
+/* --- asking --- */
 
 static struct cep_certificate *read_certificate(struct cep_value der)
 {
@@ -148,7 +83,7 @@ static void check(struct cep_directory *directory, struct cep_value der, unsigne
         fail_msg("\"%s\" does not say \"%s\"", error, text);
 }
 
-/* --- what a certificate may hold, in short --------------------------------------------------- */
+/* --- what a certificate may hold, in short --- */
 
 #define SID_OF(rid) DOMAIN "-" rid
 
@@ -186,8 +121,7 @@ static struct cep_value certificate_with(const struct given *given)
     return issue(pool, &ca, owner_key, &plan);
 }
 
-/* --- which account ------------------------------------------------------------------------------
- */
+/* --- which account --- */
 
 static void put_accounts(void)
 {
@@ -295,8 +229,7 @@ static void mappings_find_one_account_or_nobody(void **state)
     assert_true(cep_directory_usable(directory));
 }
 
-/* --- altSecurityIdentities ----------------------------------------------------------------------
- */
+/* --- altSecurityIdentities --- */
 
 static const unsigned char key_identifier[] = {4, 4, 0xde, 0xad, 0x01, 0x0f};
 
@@ -478,8 +411,7 @@ static void sid_and_altsecid_must_agree(void **state)
     }
 }
 
-/* --- the issuer's name --------------------------------------------------------------------------
- */
+/* --- the issuer's name --- */
 
 struct part {
     const char *key; /* as OpenSSL spells it */
@@ -571,19 +503,14 @@ static void issuers_are_written_as_windows_does(void **state)
     }
 }
 
-/* --- certificates that name nobody ---------------------------------------------------------------
- */
+/* --- certificates that name nobody --- */
 
 static struct cep_value raw(const char *hex)
 {
-    unsigned char *data = apr_palloc(pool, strlen(hex) / 2 + 1);
-    size_t length = 0;
+    size_t length = strlen(hex) / 2;
+    unsigned char *data = apr_palloc(pool, length + 1);
 
-    for (; hex[0]; hex += 2) {
-        char digits[3] = {hex[0], hex[1], '\0'};
-
-        data[length++] = (unsigned char)strtoul(digits, NULL, 16);
-    }
+    assert_true(read_hex(data, length, hex));
     return octets(data, length);
 }
 
@@ -788,8 +715,7 @@ static void whole_certificates_are_limited(void **state)
                         "the certificate is too long");
 }
 
-/* --- may this certificate speak at all?
- * ----------------------------------------------------------- */
+/* --- may this certificate speak at all? --- */
 
 static void certificates_must_be_valid_and_for_clients(void **state)
 {
@@ -943,8 +869,7 @@ static void a_forest_without_trusted_cas_is_an_error(void **state)
     }
 }
 
-/* --- from the account on: as for names
- * ------------------------------------------------------------ */
+/* --- from the account on: as for names --- */
 
 static void accounts_are_checked_as_for_names(void **state)
 {
@@ -977,14 +902,12 @@ static void accounts_are_checked_as_for_names(void **state)
 static void what_is_no_account_is_nobody(void **state)
 {
     const struct given given = {SID_OF("2001"), NULL, NULL};
-    struct cep_sid sid;
 
     (void)state;
     start_ldif();
     put_ntauth(ca.der);
     fprintf(ldif, "dn: CN=group,CN=Users," BASE "\nobjectClass: group\nsAMAccountName: group\n");
-    assert_true(cep_sid_parse(&sid, SID_OF("2001")));
-    put_octets("objectSid", octets(sid.octets, sid.length));
+    put_sid("objectSid", "2001");
     end_entry();
     check(open_ldif(), certificate_with(&given), ALL, APR_NOTFOUND, "is neither user, computer");
 }
@@ -1024,39 +947,17 @@ static void the_label_says_which_certificate(void **state)
                         "/CN=al\\x0Aice\\xC3\\xA9 (serial number 0a0b)");
 }
 
-/* --- certificates of real CAs
- * ----------------------------------------------------------------------- */
-
-static struct cep_value read_file(const char *path)
-{
-    apr_finfo_t info;
-    apr_file_t *file;
-    unsigned char *data;
-
-    if (apr_file_open(&file, path, APR_FOPEN_READ, 0, pool) != APR_SUCCESS ||
-        apr_file_info_get(&info, APR_FINFO_SIZE, file) != APR_SUCCESS)
-        return octets(NULL, 0);
-    data = apr_palloc(pool, (apr_size_t)info.size);
-    assert_int_equal(apr_file_read_full(file, data, (apr_size_t)info.size, NULL), APR_SUCCESS);
-    return octets(data, (size_t)info.size);
-}
+/* --- certificates of real CAs --- */
 
 /* A domain controller's certificate, as a CA of Windows Server 2019 issued it. */
 static void a_certificate_of_windows_is_read(void **state)
 {
-    const char *shared = getenv("CEP_SHARED");
-    struct cep_certificate *certificate;
+    static const char name[] = "data/certs/livediff_DC1_DomainController.der";
+    const char *path = apr_pstrcat(pool, shared_directory(name, pool), "/", name, NULL);
+    struct cep_certificate *certificate = read_certificate(read_file(path, pool));
     char text[CEP_SID_TEXT_MAX];
-    struct cep_value der;
 
     (void)state;
-    if (!shared || !*shared)
-        skip();
-    der =
-        read_file(apr_pstrcat(pool, shared, "/data/certs/livediff_DC1_DomainController.der", NULL));
-    if (!der.data)
-        skip();
-    certificate = read_certificate(der);
     assert_true(certificate->has_sid);
     assert_string_equal(cep_sid_format(&certificate->sid, text),
                         "S-1-5-21-1047456448-2337630968-2720937775-1000");
@@ -1067,27 +968,25 @@ static void a_certificate_of_windows_is_read(void **state)
         strstr(certificate->altsecids[0], "X509:<I>DC=local,DC=dom,CN=dom-ADCS-CA<SR>"));
 }
 
-static int make_pool(void **state)
+static int make_authorities(void **state)
 {
-    (void)state;
-    apr_pool_create(&pool, NULL);
+    int failed = make_pool(state);
+
     make_authority(pool, &ca, "Test CA");
     make_authority(pool, &two, "Other CA");
     owner_key = make_key();
-    return 0;
+    return failed;
 }
 
-static int clear_pool(void **state)
+static int drop_authorities(void **state)
 {
-    (void)state;
     free_authority(&ca);
     free_authority(&two);
     EVP_PKEY_free(owner_key);
-    apr_pool_destroy(pool);
-    return 0;
+    return drop_pool(state);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, make_pool, clear_pool)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, make_authorities, drop_authorities)
 
 int main(void)
 {
@@ -1112,10 +1011,6 @@ int main(void)
         TEST(the_label_says_which_certificate),
         TEST(a_certificate_of_windows_is_read),
     };
-    int failed;
 
-    apr_initialize();
-    failed = cmocka_run_group_tests(tests, NULL, NULL);
-    apr_terminate();
-    return failed;
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

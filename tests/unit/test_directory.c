@@ -15,6 +15,8 @@
 #include <apr_strings.h>
 
 #include "cep_directory.h"
+#include "files.h"
+#include "heard.h"
 #include "pool.h"
 
 static void test_urls(void **state)
@@ -129,14 +131,11 @@ static void test_url_path(void **state)
 
 /* --- sources --- */
 
-static const char *write_file(const char *text)
+static const char *file_of(const char *text)
 {
-    char *path = apr_pstrdup(pool, "/tmp/cep-test-XXXXXX");
-    int fd = mkstemp(path);
+    const char *path = scratch_file(pool);
 
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-    close(fd);
+    write_file(path, "w", text, strlen(text));
     return path;
 }
 
@@ -155,11 +154,10 @@ static struct cep_directory_config config_for(const char *first, const char *sec
 static apr_status_t open_text(struct cep_directory **directory, const char *text,
                               const char **error)
 {
-    const char *path = write_file(text);
+    const char *path = file_of(text);
     struct cep_directory_config config = config_for(apr_pstrcat(pool, "file:", path, NULL), NULL);
     apr_status_t status = cep_directory_open(directory, &config, NULL, pool, error);
 
-    unlink(path);
     return status;
 }
 
@@ -174,30 +172,13 @@ static struct cep_directory *must_open(const char *text)
     return directory;
 }
 
-struct messages {
-    int count;
-    char last[CEP_LOG_MESSAGE_MAX];
-};
-
-static void keep_message(void *baton, enum cep_log_level level, apr_status_t rv,
-                         const char *message)
-{
-    struct messages *messages = baton;
-
-    (void)rv;
-    if (level == CEP_LOG_DEBUG)
-        return;
-    messages->count++;
-    snprintf(messages->last, sizeof(messages->last), "%s", message);
-}
-
 #define CONFIGURATION "dn: CN=Configuration,DC=corp,DC=example\nobjectClass: configuration\n\n"
 
 static void test_order_of_urls(void **state)
 {
-    struct messages messages = {0};
-    const struct cep_log log = {keep_message, &messages};
-    const char *path = write_file(CONFIGURATION), *error;
+    struct heard heard = {.least = CEP_LOG_INFO};
+    const struct cep_log log = {hear, &heard};
+    const char *path = file_of(CONFIGURATION), *error;
     const char *url = apr_pstrcat(pool, "file:", path, NULL);
     struct cep_directory_config config = config_for("file:/nonexistent/a", url);
     struct cep_directory *directory;
@@ -205,9 +186,9 @@ static void test_order_of_urls(void **state)
     (void)state;
     assert_int_equal(cep_directory_open(&directory, &config, &log, pool, &error), APR_SUCCESS);
     assert_string_equal(cep_directory_identity(directory)->source, url);
-    assert_int_equal(messages.count, 1);
-    assert_ptr_equal(strstr(messages.last, "CEP0201: CEPDirectory corp: file:/nonexistent/a"),
-                     messages.last);
+    assert_int_equal(heard.count, 1);
+    assert_ptr_equal(strstr(heard.last, "CEP0201: CEPDirectory corp: file:/nonexistent/a"),
+                     heard.last);
     cep_directory_close(directory);
     assert_false(cep_directory_usable(directory));
     cep_directory_close(directory);
@@ -220,7 +201,6 @@ static void test_order_of_urls(void **state)
     config = config_for(NULL, NULL);
     assert_int_not_equal(cep_directory_open(&directory, &config, NULL, pool, &error), APR_SUCCESS);
     assert_non_null(strstr(error, "CEPURL"));
-    unlink(path);
 }
 
 /* Each is opened once; what is told at the end is about all of them, in their order. */

@@ -32,6 +32,7 @@
 
 #include "../../mod_cep/directory/source.h"
 #include "cep_directory.h"
+#include "files.h"
 #include "pool.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -695,8 +696,7 @@ static void test_password_file(void **state)
         {"\n", 1, "no password"},        {"\r\n", 2, "no password"},
         {"sec\0ret", 7, "NUL"},          {"\0\n", 2, "NUL"},
     };
-    char path[] = "/tmp/cep-test-XXXXXX";
-    int fd = mkstemp(path);
+    const char *path = scratch_file(pool);
     size_t i;
 
     (void)state;
@@ -707,15 +707,14 @@ static void test_password_file(void **state)
         struct server server;
         const char *error, *says;
 
-        assert_int_equal(ftruncate(fd, 0), 0);
         if (i < known) {
-            assert_int_equal(pwrite(fd, cases[i].content, cases[i].length, 0), cases[i].length);
+            write_file(path, "w", cases[i].content, cases[i].length);
             says = cases[i].says;
         } else { /* at the limit and one above */
             char *full = apr_palloc(pool, CEP_PASSWORD_FILE_MAX + 1);
 
             memset(full, 'x', CEP_PASSWORD_FILE_MAX + 1);
-            assert_true(pwrite(fd, full, CEP_PASSWORD_FILE_MAX + i - known, 0) > 0);
+            write_file(path, "w", full, CEP_PASSWORD_FILE_MAX + i - known);
             says = i == known ? "\"data 52e\"" : "larger than 1024";
         }
         start_server(&server, bind_refused);
@@ -729,8 +728,6 @@ static void test_password_file(void **state)
         if (!strstr(error, says) || strstr(error, "secret"))
             fail_msg("case %d: %s", (int)i, error);
     }
-    close(fd);
-    unlink(path);
 }
 
 /* --- answers to a search, by a server that identifies itself well --- */

@@ -16,6 +16,7 @@
 
 #include "../../mod_cep/directory/ldif.h"
 #include "../../mod_cep/directory/source.h"
+#include "files.h"
 #include "pool.h"
 
 struct read_entry {
@@ -23,16 +24,6 @@ struct read_entry {
     const char *dn;
     unsigned line;
 };
-
-static char *scratch_file(void)
-{
-    char *path = apr_pstrdup(pool, "/tmp/cep-test-XXXXXX");
-    int fd = mkstemp(path);
-
-    assert_true(fd >= 0);
-    close(fd);
-    return path;
-}
 
 static void count(void *baton, int number, const struct cep_entry *entry)
 {
@@ -92,12 +83,10 @@ static void parse_in_place(const char *text, size_t length)
 static apr_status_t parse(apr_array_header_t **entries, const char *text, size_t length,
                           const char **error)
 {
-    char *path = scratch_file();
-    FILE *file = fopen(path, "wb");
+    const char *path = scratch_file(pool);
     apr_status_t status;
 
-    assert_int_equal(fwrite(text, 1, length, file), length);
-    fclose(file);
+    write_file(path, "w", text, length);
     *error = NULL;
     status = read_all(entries, path, error);
     unlink(path);
@@ -327,24 +316,22 @@ static void test_windows(void **state)
 /* A file that is changed in place while it is open is not read on. */
 static void test_changes(void **state)
 {
-    char *path = scratch_file();
+    static const char text[] = "dn: DC=a\nx: 1\n\ndn: DC=b\nx: 2\n";
+    const char *path = scratch_file(pool);
     const struct cep_entry *entry;
     struct cep_ldif_record *record;
     struct cep_ldif *ldif;
     const char *error;
-    FILE *file = fopen(path, "wb");
     int seen = 0;
 
     (void)state;
-    fputs("dn: DC=a\nx: 1\n\ndn: DC=b\nx: 2\n", file);
-    fclose(file);
+    write_file(path, "w", text, sizeof(text) - 1);
     assert_int_equal(cep_ldif_open(&ldif, path, count, &seen, pool, &error), APR_SUCCESS);
     record = APR_ARRAY_IDX(ldif->records, 1, struct cep_ldif_record *);
     assert_int_equal(cep_ldif_read(&entry, ldif, record, pool, &error), APR_SUCCESS);
     assert_int_equal(truncate(path, 20), 0);
     assert_int_equal(cep_ldif_read(&entry, ldif, record, pool, &error), APR_EBUSY);
     assert_non_null(strstr(error, "changed while it was read"));
-    unlink(path);
 }
 
 /* As many entries as are read, and one more. */
@@ -374,7 +361,8 @@ static void test_number_of_entries(void **state)
 
 static void test_files(void **state)
 {
-    char *path = scratch_file(), *data;
+    const char *path = scratch_file(pool);
+    char *data;
     apr_array_header_t *entries;
     const char *error;
     apr_size_t length;

@@ -8,18 +8,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include <apr_file_info.h>
-#include <apr_file_io.h>
-#include <apr_general.h>
 #include <apr_strings.h>
 
 #include "cep_xcep.h"
+#include "files.h"
 #include "pool.h"
 
 #define ID_MADE "urn:uuid:5fb5f6fd-4709-414b-8afa-0c05f6686d1c"
@@ -90,36 +86,6 @@ static const struct expectation {
 
 #define COUNT (sizeof(expectations) / sizeof(expectations[0]))
 
-static const char *shared_directory(void)
-{
-    const char *directory = getenv("CEP_SHARED");
-    apr_finfo_t info;
-
-    if (!directory || !*directory ||
-        apr_stat(&info, apr_pstrcat(pool, directory, "/messages", NULL), APR_FINFO_TYPE, pool) !=
-            APR_SUCCESS) {
-        print_message("skipped: CEP_SHARED names no directory with reference requests\n");
-        skip();
-    }
-    return directory;
-}
-
-static const char *read_file(const char *path, apr_size_t *length)
-{
-    apr_file_t *file;
-    apr_finfo_t info;
-    char *data;
-
-    if (apr_file_open(&file, path, APR_READ | APR_BINARY, 0, pool) != APR_SUCCESS ||
-        apr_file_info_get(&info, APR_FINFO_SIZE, file) != APR_SUCCESS)
-        fail_msg("%s cannot be read", path);
-    *length = (apr_size_t)info.size;
-    data = apr_palloc(pool, *length + 1);
-    assert_int_equal(apr_file_read_full(file, data, *length, NULL), APR_SUCCESS);
-    apr_file_close(file);
-    return data;
-}
-
 static void compare_text(const char *file, const char *what, const char *actual,
                          const char *expected)
 {
@@ -142,7 +108,7 @@ static void compare(const struct expectation *e, const struct cep_request *r)
 
 static void every_reference_request_is_read_as_expected(void **state)
 {
-    const char *directory = shared_directory();
+    const char *directory = shared_directory("messages", pool);
     size_t i;
 
     (void)state;
@@ -150,10 +116,9 @@ static void every_reference_request_is_read_as_expected(void **state)
         const struct expectation *e = &expectations[i];
         struct cep_request *request;
         struct cep_fault fault;
-        apr_size_t length;
-        const char *body = read_file(apr_pstrcat(pool, directory, "/", e->file, NULL), &length);
+        struct cep_value body = read_file(apr_pstrcat(pool, directory, "/", e->file, NULL), pool);
 
-        if (cep_xcep_parse(&request, &fault, body, length, pool)) {
+        if (cep_xcep_parse(&request, &fault, (const char *)body.data, body.len, pool)) {
             if (e->code != CEP_FAULT_NONE)
                 fail_msg("%s is accepted", e->file);
             compare(e, request);
@@ -170,7 +135,7 @@ static void every_reference_request_is_read_as_expected(void **state)
 static void no_reference_request_is_left_out(void **state)
 {
     static const char *const folders[] = {"messages", "data/xcep_requests"};
-    const char *directory = shared_directory();
+    const char *directory = shared_directory("messages", pool);
     size_t i, k, found = 0;
 
     (void)state;

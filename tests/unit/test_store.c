@@ -105,7 +105,7 @@ static void damage_test(const char *dir, void (*damage)(const char *path), const
 {
     struct cep_directory_config *config = file_config(pool, sample_path(pool));
     struct cep_store *store = cep_store_make(pool, dir, "corp");
-    struct heard heard = {0, ""};
+    struct heard heard = {.least = CEP_LOG_WARNING};
     struct cep_log log = {hear, &heard};
     struct cep_reader *reader;
     const struct cep_snapshot *good;
