@@ -27,8 +27,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include <apr_general.h>
-
 #include "cep_access.h"
 #include "compiled.h"
 #include "pool.h"

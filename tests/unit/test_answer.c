@@ -615,7 +615,6 @@ int main(void)
         TEST(test_eviction_under_load),
     };
 
-    apr_initialize();
     cep_xcep_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,8 +9,6 @@
 
 #include <cmocka.h>
 
-#include <apr_general.h>
-
 #include "../../mod_cep/directory/dn.h"
 #include "cep_directory.h"
 #include "pool.h"

@@ -8,8 +8,6 @@
 
 #include <cmocka.h>
 
-#include <apr_general.h>
-
 #include "cep_entry.h"
 #include "pool.h"
 

@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include <apr_general.h>
 #include <apr_strings.h>
 
 #include "cep_xcep.h"
@@ -163,10 +162,8 @@ int main(void)
     };
     int failed;
 
-    apr_initialize();
     cep_xcep_init();
     failed = cmocka_run_group_tests(tests, NULL, NULL);
     xmlSchemaFree(strict_schema);
-    apr_terminate();
     return failed;
 }

@@ -11,7 +11,6 @@
 
 #include <cmocka.h>
 
-#include <apr_general.h>
 #include <apr_strings.h>
 
 #include "../../mod_cep/directory/ldif.h"

@@ -10,8 +10,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include <apr_general.h>
-
 #include "cep_caller.h"
 #include "pac_builder.h"
 #include "pool.h"

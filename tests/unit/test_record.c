@@ -13,7 +13,6 @@
 
 #include <openssl/sha.h>
 
-#include <apr_general.h>
 #include <apr_strings.h>
 
 #include "cep_caller.h"
@@ -192,6 +191,5 @@ int main(void)
         TEST(good_digests_prove_nothing),
     };
 
-    apr_initialize();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,6 @@
 #include <libxml/parser.h>
 #include <libxml/xmlerror.h>
 
-#include <apr_general.h>
 #include <apr_strings.h>
 
 #include "cep_xcep.h"
@@ -1056,11 +1055,7 @@ int main(void)
         TEST(damaged_requests_are_refused),
         TEST(other_users_of_libxml2_are_left_alone),
     };
-    int failed;
 
-    apr_initialize();
     cep_xcep_init();
-    failed = cmocka_run_group_tests(tests, NULL, NULL);
-    apr_terminate();
-    return failed;
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -169,11 +169,7 @@ int main(void)
                                         drop_pool),
         cmocka_unit_test_setup_teardown(no_reference_request_is_left_out, make_pool, drop_pool),
     };
-    int failed;
 
-    apr_initialize();
     cep_xcep_init();
-    failed = cmocka_run_group_tests(tests, NULL, NULL);
-    apr_terminate();
-    return failed;
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -325,7 +325,6 @@ int main(void)
         cmocka_unit_test(certificates), cmocka_unit_test(lists_are_kept_apart),
     };
 
-    apr_initialize();
     cep_xcep_init();
     return cmocka_run_group_tests(tests, make_pool, drop_pool);
 }

@@ -9,8 +9,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include <apr_general.h>
-
 #include "cep_access.h"
 #include "pool.h"
 

@@ -10,7 +10,6 @@
 
 #include <string.h>
 
-#include <apr_general.h>
 #include <apr_strings.h>
 
 #include "../../mod_cep/policy/parts.h"

@@ -7,7 +7,6 @@
 
 #include <cmocka.h>
 
-#include <apr_general.h>
 #include <apr_strings.h>
 
 #include "../../mod_cep/policy/parts.h"

@@ -159,6 +159,5 @@ int main(void)
         cmocka_unit_test(policy_ids),
     };
 
-    apr_initialize();
     return cmocka_run_group_tests(tests, make_pool, drop_pool);
 }
