@@ -39,6 +39,13 @@ struct given {
 #define TEMPLATE_DN "CN=%s,CN=Certificate Templates,CN=Public Key Services"
 #define CA_DN       "CN=%s,CN=Enrollment Services,CN=Public Key Services"
 
+/* An object with one fault: the code it is told under, and whether it is left out. */
+struct odd_row {
+    const char *finding;
+    int left_out;
+    struct given given[4];
+};
+
 /* A sound template of schema version 2; what a test gives replaces the default of its attribute. */
 static const struct given template_defaults[] = {
     {"objectClass", "pKICertificateTemplate", 0},
@@ -178,6 +185,14 @@ static inline const struct cep_finding *finding_of(const struct cep_policy *poli
             return finding;
     }
     return NULL;
+}
+
+/* That is the one finding; with NULL: there is none. */
+static inline int only_finding_is(const struct cep_policy *policy, const char *code)
+{
+    if (!code)
+        return policy->findings->nelts == 0;
+    return policy->findings->nelts == 1 && finding_of(policy, code);
 }
 
 static inline const char *hex_of(apr_pool_t *pool, struct cep_value value)

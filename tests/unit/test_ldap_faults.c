@@ -194,6 +194,12 @@ static void hold(struct server *server, int fd)
     }
 }
 
+static void answer(struct server *server, int fd, struct message *message)
+{
+    send_message(fd, message);
+    hold(server, fd);
+}
+
 static int send_all(int fd, const void *data, size_t length)
 {
     const char *at = data;
@@ -390,8 +396,7 @@ static void wrong_id(struct server *server, int fd)
     if (!id)
         return;
     put_result(&message, id + 77, 0x65, 0, "", NULL);
-    send_message(fd, &message);
-    hold(server, fd);
+    answer(server, fd, &message);
 }
 
 /* Faster than they can be read, so that the client never has to wait for more. */
@@ -429,34 +434,29 @@ static void __attribute__((unused)) notice_of_disconnection(struct server *serve
     }
 }
 
-static void size_limit_at_root(struct server *server, int fd)
+/* That result, whatever the first request is. */
+static void answer_first(struct server *server, int fd, int tag, int code, const char *text)
 {
     struct message message = {.length = 0};
     int op, to_root, id = read_request(server, fd, &op, &to_root);
 
-    put_result(&message, id, 0x65, 4, "too much", NULL);
-    send_message(fd, &message);
-    hold(server, fd);
+    put_result(&message, id, tag, code, text, NULL);
+    answer(server, fd, &message);
+}
+
+static void size_limit_at_root(struct server *server, int fd)
+{
+    answer_first(server, fd, 0x65, 4, "too much");
 }
 
 static void bind_refused(struct server *server, int fd)
 {
-    struct message message = {.length = 0};
-    int op, to_root, id = read_request(server, fd, &op, &to_root);
-
-    put_result(&message, id, 0x61, 49, "data 52e", NULL);
-    send_message(fd, &message);
-    hold(server, fd);
+    answer_first(server, fd, 0x61, 49, "data 52e");
 }
 
 static void start_tls_refused(struct server *server, int fd)
 {
-    struct message message = {.length = 0};
-    int op, to_root, id = read_request(server, fd, &op, &to_root);
-
-    put_result(&message, id, 0x78, 2, "no TLS here", NULL);
-    send_message(fd, &message);
-    hold(server, fd);
+    answer_first(server, fd, 0x78, 2, "no TLS here");
 }
 
 static int accept_start_tls(struct server *server, int fd)
@@ -749,12 +749,6 @@ static int until_search(struct server *server, int fd)
             return 0;
     }
     return 0;
-}
-
-static void answer(struct server *server, int fd, struct message *message)
-{
-    send_message(fd, message);
-    hold(server, fd);
 }
 
 static void answer_code(struct server *server, int fd, int code, const char *text)

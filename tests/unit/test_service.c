@@ -300,12 +300,6 @@ static void test_configured_uris(void **state)
     assert_non_null(finding_of(policy, "CEP0353"));
 }
 
-struct odd_row {
-    const char *finding;
-    int left_out;
-    struct given given[3];
-};
-
 static void test_odd_cas(void **state)
 {
     static const struct odd_row rows[] = {
