@@ -194,12 +194,6 @@ static void hold(struct server *server, int fd)
     }
 }
 
-static void answer(struct server *server, int fd, struct message *message)
-{
-    send_message(fd, message);
-    hold(server, fd);
-}
-
 static int send_all(int fd, const void *data, size_t length)
 {
     const char *at = data;
@@ -218,6 +212,12 @@ static int send_all(int fd, const void *data, size_t length)
 static int send_message(int fd, const struct message *message)
 {
     return send_all(fd, message->octets, message->length);
+}
+
+static void answer(struct server *server, int fd, struct message *message)
+{
+    send_message(fd, message);
+    hold(server, fd);
 }
 
 /*
