@@ -205,9 +205,9 @@ static void test_order_of_urls(void **state)
 /* Each is opened once; what is told at the end is about all of them, in their order. */
 static void test_one_after_the_other(void **state)
 {
-    struct messages messages = {0};
-    const struct cep_log log = {keep_message, &messages};
-    const char *path = write_file(CONFIGURATION), *error;
+    struct heard heard = {.least = CEP_LOG_INFO};
+    const struct cep_log log = {hear, &heard};
+    const char *path = file_of(CONFIGURATION), *error;
     const char *url = apr_pstrcat(pool, "file:", path, NULL);
     struct cep_directory_config config = config_for("file:/nonexistent/a", url);
     struct cep_directory *directory;
@@ -225,14 +225,13 @@ static void test_one_after_the_other(void **state)
         cep_directory_give_up(directory, candidates, APR_TIMEUP + i,
                               apr_psprintf(each, "%s: trouble %d", url, i));
         assert_false(cep_directory_usable(directory));
-        apr_pool_destroy(each);                      /* nothing that is told later may live in it */
-        assert_int_equal(messages.count, i ? 3 : 2); /* of the last none: nobody follows */
+        apr_pool_destroy(each);                   /* nothing that is told later may live in it */
+        assert_int_equal(heard.count, i ? 3 : 2); /* of the last none: nobody follows */
     }
     assert_int_equal(cep_directory_open_next(&directory, candidates, pool, &error), APR_TIMEUP + 1);
     assert_non_null(strstr(error, "file:/nonexistent/a: "));
     assert_non_null(strstr(error, apr_pstrcat(pool, "; ", url, ": trouble 0; file:", NULL)));
     assert_non_null(strstr(error, apr_pstrcat(pool, "; ", url, ": trouble 1", NULL)));
-    unlink(path);
 }
 
 static void test_identity(void **state)
