@@ -111,12 +111,14 @@ static const char *check_source(const struct cep_source *source, apr_pool_t *poo
 }
 
 /* 1 when `directive` stands in the virtual host, or (host NULL) outside of all virtual hosts. */
-static int stands_in(const ap_directive_t *host, const char *directive, const char *args)
+static int stands_in(const ap_directive_t *host, const char *directive, const char *argument,
+                     apr_pool_t *pool)
 {
     const ap_directive_t *node = host ? host->first_child : ap_conftree;
 
     for (; node; node = cep_conf_next(node, host, 0)) {
-        if (cep_conf_is(node, directive) && (!args || !ap_cstr_casecmp(node->args, args)))
+        if (cep_conf_is(node, directive) &&
+            (!argument || cep_conf_has_argument(node, argument, pool)))
             return 1;
     }
     return 0;
@@ -124,13 +126,15 @@ static int stands_in(const ap_directive_t *host, const char *directive, const ch
 
 /*
  * 1 when `directive` stands where a request may meet both it and node, in whatever section; with
- * just these arguments, in any case, when they are not NULL. httpd keeps SetHandler as an
- * expression and merges sections per request, so the tree of directives is asked, and only what can
- * never work is a fault: CEPPolicy may well stand in another section that covers the same location.
+ * that argument when it is not NULL. httpd keeps SetHandler as an expression and merges sections
+ * per request, so the tree of directives is asked, and only what can never work is a fault:
+ * CEPPolicy may well stand in another section that covers the same location.
  */
-static int may_meet(const ap_directive_t *node, const char *directive, const char *args)
+static int may_meet(const ap_directive_t *node, const char *directive, const char *argument,
+                    apr_pool_t *pool)
 {
-    return stands_in(cep_conf_host(node), directive, args) || stands_in(NULL, directive, args);
+    return stands_in(cep_conf_host(node), directive, argument, pool) ||
+           stands_in(NULL, directive, argument, pool);
 }
 
 static const char *check_instance(const struct cep_server_config *conf, const ap_directive_t *node,
@@ -141,13 +145,14 @@ static const char *check_instance(const struct cep_server_config *conf, const ap
     if (cep_conf_is(node, "CEPPolicy") && !cep_find_source(conf, argument))
         return apr_psprintf(pool, "CEPPolicy %s at %s:%d: there is no <CEPDirectory %s>", argument,
                             node->filename, node->line_num, argument);
-    if (cep_conf_sets_handler(node, CEP_HANDLER_NAME, pool) && !may_meet(node, "CEPPolicy", NULL))
+    if (cep_conf_sets_handler(node, CEP_HANDLER_NAME, pool) &&
+        !may_meet(node, "CEPPolicy", NULL, pool))
         return apr_psprintf(pool,
                             "SetHandler cep at %s:%d needs CEPPolicy with the name of a "
                             "<CEPDirectory>",
                             node->filename, node->line_num);
     if (cep_conf_is(node, "CEPRequirePAC") && !ap_cstr_casecmp(argument, "On") &&
-        !may_meet(node, "GssapiNameAttributes", "json"))
+        !may_meet(node, "GssapiNameAttributes", "json", pool))
         return apr_psprintf(pool,
                             "CEPRequirePAC On at %s:%d would refuse everybody: say "
                             "GssapiNameAttributes json beside AuthType GSSAPI",
@@ -161,13 +166,13 @@ static const char *check_username(const struct cep_server_config *conf, const ap
     (void)conf;
     if (cep_conf_is(node, "AuthType") &&
         !ap_cstr_casecmp(cep_conf_argument(node, pool), CEP_AUTH_TYPE) &&
-        !may_meet(node, "CEPAuthProvider", NULL) && !cep_username_has_default())
+        !may_meet(node, "CEPAuthProvider", NULL, pool) && !cep_username_has_default())
         return apr_psprintf(pool,
                             "AuthType CEP at %s:%d needs CEPAuthProvider: the default is file, and "
                             "mod_authn_file is not loaded",
                             node->filename, node->line_num);
     if ((cep_conf_is(node, "CEPAuthProvider") || cep_conf_is(node, "CEPAuthFailures")) &&
-        !may_meet(node, "AuthType", CEP_AUTH_TYPE))
+        !may_meet(node, "AuthType", CEP_AUTH_TYPE, pool))
         return apr_psprintf(pool, "%s at %s:%d is of no use without AuthType CEP", node->directive,
                             node->filename, node->line_num);
     return NULL;

@@ -255,6 +255,8 @@ RIGHT = [
                                                   "CEPAuthFailures 1000 24h")]),
     ("not counted", [directory(FILE), username("CEPAuthFailures OFF").replace(
         "AuthType CEP", "AuthType cep")]),
+    ("type in quotes", [directory(FILE), username("CEPAuthFailures 3 30m").replace(
+        "AuthType CEP", 'AuthType "CEP"')]),
     ("provider inherited", ["CEPAuthProvider file", directory(FILE), username()]),
     ("inherited", ["CEPPolicy corp", directory(FILE), location_section(directory=None)]),
 ]
