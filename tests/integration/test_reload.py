@@ -185,12 +185,14 @@ class WholeLoad(Load):
 @pytest.mark.parametrize("mpm", MPMS)
 def test_graceful_restart_under_load(make_httpd, mpm):
     """CEP_RESTARTS: how many, for a long run."""
+    restarts = int(os.environ.get("CEP_RESTARTS", 3))
     server = start_sample(make_httpd(mpm))
     with Load(server) as load:
-        for _ in range(int(os.environ.get("CEP_RESTARTS", 3))):
+        for _ in range(restarts):
             time.sleep(0.5)
             server.reload()
         time.sleep(0.5)
+    print("%d restarts, %d answers" % (restarts, load.count))
     assert load.wrong == []
     assert load.count > 20
     server.write("policy.ldif", ldif.dump(renamed("After the restarts")))
