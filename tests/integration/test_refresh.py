@@ -401,18 +401,7 @@ def test_read_only_disk(small_disk):
     wait_for_name(server, "Written again")
 
 
-@needs_root
-@pytest.mark.parametrize("how", ("owner", "mode", "link", "garbage"))
-def test_poisoned_snapshot(make_httpd, how):
-    """It is not used, that is said once by each process, and the next refresh puts a good one in its
-    place."""
-    server = make_httpd()
-    server.configure(directory_section("file:" + SAMPLE, refresh="4s"), location_section())
-    server.start().wait_for_policy()
-    server.log.wait_for("CEP0500")
-    for _ in range(WORKERS_ASKED):  # a worker that has mapped nothing yet has nothing to go on with
-        assert display_name(server) == "Corp User"
-    path = server.snapshot_file()
+def poison(path, how):
     aside = path + ".poison"
     shutil.copy(path, aside)
     if how == "owner":
@@ -421,24 +410,51 @@ def test_poisoned_snapshot(make_httpd, how):
         os.chmod(aside, 0o666)
     elif how == "garbage":
         os.truncate(aside, 5000)
-    server.log.expect("CEP0503")
     if how == "link":
         os.symlink(aside, aside + ".link")
         os.rename(aside + ".link", path)
     else:
         os.rename(aside, path)
+
+
+def is_poisoned(path):
+    return os.path.islink(path) or os.stat(path).st_uid not in (0, daemon_user().pw_uid) or \
+        os.stat(path).st_mode & 0o22 or os.stat(path).st_size == 5000
+
+
+@needs_root
+def test_poisoned_snapshots(make_httpd):
+    """They are not used, that is said once by each process, and the next refresh puts good ones in
+    their place."""
+    ways = ("owner", "mode", "link", "garbage")  # a directory for each
+    server = make_httpd()
+    server.configure(*(directory_section("file:" + SAMPLE, name=how, refresh="6s") for how in ways),
+                     *(location_section("/" + how, directory=how) for how in ways))
+    server.start()
+    for how in ways:
+        server.wait_for_policy(how)
+    server.log.wait_for("CEP0500", count=len(ways))
+
+    def ask_all():
+        for how in ways * (WORKERS_ASKED // 2):
+            assert display_name(server, path="/" + how) == "Corp User"
+
+    ask_all()  # a worker that has mapped nothing yet has nothing to go on with
+    server.log.expect(*("CEP0503: .*/%s.snapshot" % how for how in ways))
+    for how in ways:
+        poison(server.snapshot_file(how), how)
     for _ in range(3):
         time.sleep(0.5)
-        for _ in range(WORKERS_ASKED):
-            assert display_name(server) == "Corp User"
-    deadline = time.monotonic() + 5
-    while os.path.islink(path) or os.stat(path).st_uid not in (0, daemon_user().pw_uid) or \
-            os.stat(path).st_mode & 0o22 or os.stat(path).st_size == 5000:
+        ask_all()
+    deadline = time.monotonic() + 7
+    while any(is_poisoned(server.snapshot_file(how)) for how in ways):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert display_name(server) == "Corp User"
-    said = [re.search(r"\[pid (\d+)", line.text).group(1) for line in server.log.find("CEP0503")]
-    assert len(said) == len(set(said))
+    ask_all()
+    for how in ways:
+        said = [re.search(r"\[pid (\d+)", line.text).group(1)
+                for line in server.log.find("CEP0503: .*/%s.snapshot" % how)]
+        assert len(said) == len(set(said))
 
 
 @pytest.mark.parametrize("how", ("gone", "damaged"))

@@ -33,9 +33,9 @@ def all_renamed(display_name):
     return entries
 
 
-def display_name(server):
+def display_name(server, **options):
     """What CorpUser is called at this moment, or None after a fault."""
-    model = soap.send(server).model()
+    model = soap.send(server, **options).model()
     return None if model["fault"] else model["policies"]["CorpUser"]["policyOIDReference"][2]
 
 
