@@ -1,6 +1,7 @@
 /* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
 
 #include "refused.h"
+#include "cep_digest.h"
 
 #include <string.h>
 
@@ -54,7 +55,7 @@ apr_uint64_t cep_refused_key(const struct cep_refused *refused, const char *serv
     unsigned char digest[EVP_MAX_MD_SIZE] = {0};
     apr_uint64_t key = 0;
 
-    if (context && EVP_DigestInit_ex(context, EVP_sha256(), NULL) &&
+    if (context && EVP_DigestInit_ex(context, cep_sha256(), NULL) &&
         add_part(context, refused->seed, sizeof(refused->seed)) &&
         add_part(context, server, strlen(server)) && add_part(context, account, strlen(account)) &&
         add_part(context, secret, length) && EVP_DigestFinal_ex(context, digest, NULL))

@@ -108,7 +108,7 @@ static struct cep_source *section(cmd_parms *cmd, const char **error)
 
 const char *cep_add_url(cmd_parms *cmd, void *dummy, const char *arg)
 {
-    const char *error, *wrong;
+    const char *error, *wrong, *path;
     struct cep_source *source = section(cmd, &error);
 
     (void)dummy;
@@ -117,10 +117,12 @@ const char *cep_add_url(cmd_parms *cmd, void *dummy, const char *arg)
     wrong = cep_directory_check_url(arg, cmd->temp_pool);
     if (wrong)
         return apr_psprintf(cmd->pool, "CEPURL %s: %s", arg, wrong);
-    if (cep_directory_url_path(arg))
-        arg = apr_pstrcat(cmd->pool,
-                          "file:", ap_server_root_relative(cmd->pool, cep_directory_url_path(arg)),
-                          NULL);
+    if (cep_directory_url_path(arg)) {
+        path = ap_server_root_relative(cmd->pool, cep_directory_url_path(arg));
+        if (!path)
+            return apr_psprintf(cmd->pool, "CEPURL %s: the path is not valid", arg);
+        arg = apr_pstrcat(cmd->pool, "file:", path, NULL);
+    }
     APR_ARRAY_PUSH(source->directory.urls, const char *) = arg;
     return NULL;
 }

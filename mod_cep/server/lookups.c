@@ -106,12 +106,12 @@ apr_status_t cep_lookup_await(struct cep_caller **caller, struct cep_lookups *lo
                               struct cep_lookup *lookup, apr_interval_time_t limit,
                               apr_pool_t *pool, const char **error)
 {
-    apr_time_t end = apr_time_now() + limit, now;
+    apr_time_t end = cep_monotonic() + limit, now;
     struct cep_caller_record record;
     apr_status_t rv = APR_TIMEUP;
 
     apr_thread_mutex_lock(lookups->mutex);
-    while (!lookup->done && (now = apr_time_now()) < end && end - now <= limit)
+    while (!lookup->done && (now = cep_monotonic()) < end)
         apr_thread_cond_timedwait(lookups->ended, lookups->mutex, end - now);
     *error = "another request that asks for the same caller gets no answer";
     if (lookup->done) {

@@ -285,6 +285,13 @@ static void check_tls(const struct check *c, const struct cep_place *place)
 
 /* ---- Kerberos ---- */
 
+static int says_only(const ap_directive_t *node, const char *argument, apr_pool_t *pool)
+{
+    const char *rest = node->args;
+
+    return !strcmp(ap_getword_conf(pool, &rest), argument) && !*rest;
+}
+
 /* docs/authentication.md has the reasons. */
 static void check_kerberos(const struct check *c, const struct cep_place *place)
 {
@@ -292,7 +299,7 @@ static void check_kerberos(const struct check *c, const struct cep_place *place)
 
     if (!cep_place_says(place, "AuthType", "GSSAPI") || !ap_find_linked_module("mod_auth_gssapi.c"))
         return;
-    if (!mechanisms || strcmp(mechanisms->args, "krb5"))
+    if (!mechanisms || !says_only(mechanisms, "krb5", place->pool))
         warn(
             c, place, "CEP0123",
             "mod_auth_gssapi takes NTLM, too, where the system has it; say GssapiAllowedMech krb5");

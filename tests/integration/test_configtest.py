@@ -377,6 +377,7 @@ QUIET = [
             "<IfModule ssl_module>", *USER, "</IfModule>")]),
     ("included", ["Define CEP_PATH /x\nInclude ${ROOT}/more.conf"]),
     ("Kerberos", [gss(TLS_ONLY, KRB5)]),
+    ("Kerberos in quotes", [gss(TLS_ONLY, KRB5.replace("krb5", '"krb5"'))]),
     ("Kerberos for TLS alone", [gss(KRB5)]),
     ("on a condition", [plain("<If \"%{HTTP_HOST} != ''\">", *USER, "</If>")]),
 ]
