@@ -11,6 +11,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from cep_env import SAMPLE, evaluator, ldif  # noqa: E402
 from cep_env.httpd import (  # noqa: E402
     MPMS, Httpd, directory_section, location_section, module_file)
+from cep_env.leaks import leaks_of  # noqa: E402
 
 _servers = []  # all that live, for the check of their logs after each test
 
@@ -69,14 +70,23 @@ def make_module_httpd():
     yield from factory()
 
 
-def start_sample(server, *sections, path=SAMPLE):
-    """Start a server on a copy of the sample directory, as one instance with Basic."""
-    with open(path, encoding="utf-8") as file:
-        copy = server.write("policy.ldif", file.read())
-    server.configure(directory_section("file:" + copy), *(sections or [location_section()]))
-    server.start()
-    server.wait_for_policy()
-    return server
+def configure_sample(httpd, *sections, entries=None, url=None, refresh="1s", extra=(), **options):
+    """One instance with Basic, or these sections, on a copy of the sample directory or on entries.
+
+    url: a server with them. refresh, extra: of directory_section(). options: of configure()."""
+    if entries is None:
+        with open(SAMPLE, encoding="utf-8") as file:
+            copy = httpd.write("policy.ldif", file.read())
+    else:
+        copy = httpd.write("policy.ldif", ldif.dump(entries))
+    httpd.configure(directory_section(url or "file:" + copy, refresh=refresh, extra=extra),
+                    *(sections or [location_section()]), **options)
+    return httpd
+
+
+def start_sample(httpd, *sections, **options):
+    """The same, started."""
+    return configure_sample(httpd, *sections, **options).start().wait_for_policy()
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +99,12 @@ def sample(make_module_httpd):
 def sample_each_mpm(request, make_module_httpd):
     """The same under each MPM."""
     return start_sample(make_module_httpd(request.param))
+
+
+@pytest.fixture(scope="module")
+def leaks(server):
+    """What no refusal may hold, for a file whose server is on the sample directory."""
+    return leaks_of(server)
 
 
 @pytest.fixture(scope="session")

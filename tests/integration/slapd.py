@@ -1,7 +1,7 @@
 # Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0
 """A private OpenLDAP slapd with the project's copy of the AD CS schema, for tests.
 
-    server = Slapd(scratch_directory, ldif=path, tls=make_certificates(other_directory))
+    server = Slapd(scratch_directory, path, tls=make_certificates(other_directory))
     server.start()
     ... server.ldap, server.ldaps, server.ldapi, server.bind_dn, server.password_file ...
     server.stop()
@@ -10,22 +10,18 @@ It is a process of its own on loopback ports that were free, works as root and a
 and has nothing to do with a slapd that the system may run.
 """
 
-import base64
-import datetime
-import ipaddress
 import os
 import pathlib
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.parse
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cep_env import SAMPLE, certs, ldif
+from cep_env.httpd import free_port
 
 HERE = pathlib.Path(__file__).resolve().parent
 SCHEMA = HERE / "adcs.schema"
@@ -38,93 +34,31 @@ def find_slapd():
     return shutil.which("slapd", path=path)
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-# --- LDIF ---------------------------------------------------------------------------------------
-
-
-def read_ldif(text):
-    """LDIF content records as [(dn, [(name, value in octets)])], in the file's order."""
-    lines = []
-    for line in text.replace("\r\n", "\n").split("\n"):
-        if line.startswith(" ") and lines and lines[-1]:
-            lines[-1] += line[1:]
-        else:
-            lines.append(line)
-    records, record = [], None
-    for line in lines:
-        if not line.strip():
-            record = None
-        elif not line.startswith(("#", "version:")):
-            name, value = line.split(":", 1)
-            if value.startswith(":"):
-                value = base64.b64decode(value[1:])
-            else:
-                value = value.strip().encode()
-            if record is None:
-                record = (value.decode(), [])
-                records.append(record)
-            else:
-                record[1].append((name, value))
-    return records
-
-
-def write_ldif(records):
-    out = []
-    for dn, attributes in records:
-        out.append("dn:: " + base64.b64encode(dn.encode()).decode())
-        for name, value in attributes:
-            out.append(f"{name}:: " + base64.b64encode(value).decode())
-        out.append("")
-    return "\n".join(out) + "\n"
-
-
-def split_dn(dn):
-    """The RDNs of dn, as they are spelled; an escaped comma separates nothing."""
-    parts, start, i = [], 0, 0
-    while i < len(dn):
-        if dn[i] == "\\":
-            i += 1
-        elif dn[i] == ",":
-            parts.append(dn[start:i].strip())
-            start = i + 1
-        i += 1
-    return parts + [dn[start:].strip()] if dn.strip() else []
+# --- the content --------------------------------------------------------------------------------
 
 
 def _container(dn):
-    kind, value = split_dn(dn)[0].split("=", 1)
+    kind, value = ldif.rdns(dn)[0].split("=", 1)
     classes = {"dc": "domainDNS", "ou": "organizationalUnit"}
-    return (
-        dn,
-        [
-            ("objectClass", b"top"),
-            ("objectClass", classes.get(kind.lower(), "container").encode()),
-            (kind, value.replace("\\", "").encode()),
-        ],
-    )
+    entry = ldif.Entry(dn)
+    entry.set("objectClass", "top", classes.get(kind.lower(), "container"))
+    entry.set(kind, value.replace("\\", ""))
+    return entry
 
 
-def complete_tree(records):
-    """records without root DSE, parents first, with containers that an export left out."""
-    known = {",".join(split_dn(dn)).lower(): (dn, attrs) for dn, attrs in records if split_dn(dn)}
-    suffix = min((split_dn(dn) for dn, _ in known.values()), key=len)
-    while not all(
-        [part.lower() for part in split_dn(dn)][-len(suffix) :] == [p.lower() for p in suffix]
-        for dn in known
-    ):
+def complete_tree(entries):
+    """The suffix, and entries without root DSE, parents first, with containers left out before."""
+    known = {ldif.split_dn(entry.dn): entry for entry in entries if ldif.rdns(entry.dn)}
+    suffix = ldif.rdns(min((entry.dn for entry in known.values()),
+                           key=lambda dn: len(ldif.rdns(dn))))
+    while not all(ldif.is_within(entry.dn, ",".join(suffix)) for entry in known.values()):
         suffix = suffix[1:]
-    for key in list(known):
-        parts = split_dn(known[key][0])
+    for entry in list(known.values()):
+        parts = ldif.rdns(entry.dn)
         for i in range(1, len(parts) - len(suffix) + 1):
             above = ",".join(parts[i:])
-            known.setdefault(above.lower(), _container(above))
-    ordered = sorted(known.values(), key=lambda record: len(split_dn(record[0])))
-    return ",".join(suffix), ordered
+            known.setdefault(ldif.split_dn(above), _container(above))
+    return ",".join(suffix), sorted(known.values(), key=lambda entry: len(ldif.rdns(entry.dn)))
 
 
 # --- certificates -------------------------------------------------------------------------------
@@ -133,69 +67,19 @@ def complete_tree(records):
 class Certificates:
     """Paths of PEM files: ca, and certificate with key that it issued; other_ca issued nothing."""
 
-    def __init__(self, directory):
-        self.ca = str(directory / "ca.pem")
-        self.certificate = str(directory / "server.pem")
-        self.key = str(directory / "server.key")
-        self.other_ca = str(directory / "other-ca.pem")
-
-
-def _name(common_name):
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-
-
-def _issue(name, key, issuer, issuer_key, extensions):
-    now = datetime.datetime.utcnow()
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(_name(name))
-        .issuer_name(_name(issuer))
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=30))
-    )
-    for extension, critical in extensions:
-        builder = builder.add_extension(extension, critical=critical)
-    return builder.sign(issuer_key, hashes.SHA256())
-
-
-def _write(path, content):
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
+    def __init__(self, directory, names):
+        made = certs.Certificates(directory, names)
+        self.ca = made.ca_file
+        self.certificate, self.key = made.server_file, made.server_key_file
+        self.other_ca = os.path.join(directory, "other-ca.pem")
+        other = certs.ClientAuthority(directory, "Other CA")
+        certs.write(self.other_ca, other.pem.encode(), 0o644)
 
 
 def make_certificates(directory, names=("127.0.0.1", "ldap.example.test")):
     """A CA and a server certificate for names, made anew; returns Certificates."""
-    directory = pathlib.Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    files = Certificates(directory)
-    is_ca = [(x509.BasicConstraints(ca=True, path_length=None), True)]
-    pem = serialization.Encoding.PEM
-    keys = {}
-    for common_name, path in (("Test CA", files.ca), ("Other CA", files.other_ca)):
-        keys[path] = ec.generate_private_key(ec.SECP256R1())
-        issued = _issue(common_name, keys[path], common_name, keys[path], is_ca)
-        _write(path, issued.public_bytes(pem))
-    alternatives = []
-    for name in names:
-        try:
-            alternatives.append(x509.IPAddress(ipaddress.ip_address(name)))
-        except ValueError:
-            alternatives.append(x509.DNSName(name))
-    key = ec.generate_private_key(ec.SECP256R1())
-    issued = _issue(
-        "directory server",
-        key,
-        "Test CA",
-        keys[files.ca],
-        [(x509.SubjectAlternativeName(alternatives), False)],
-    )
-    _write(files.certificate, issued.public_bytes(pem))
-    plain = serialization.NoEncryption()
-    _write(files.key, key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
-    return files
+    os.makedirs(directory, exist_ok=True)
+    return Certificates(str(directory), names)
 
 
 # --- the server ---------------------------------------------------------------------------------
@@ -204,7 +88,7 @@ def make_certificates(directory, names=("127.0.0.1", "ldap.example.test")):
 class Slapd:
     """directory: scratch, made when absent; its path has to be short, for the UNIX socket.
 
-    ldif: path of a file, or LDIF text. tls: Certificates, or None for a server without TLS.
+    content: path of an LDIF file, or LDIF text. tls: Certificates, or None for a server without TLS.
     options: more lines for slapd.conf's database section, such as
     "limits dn.exact=... size.soft=5 size.hard=5 size.prtotal=unlimited". root_dse: attributes to
     add to the root DSE as {name: value or list}; the default names the partitions as AD does, {}
@@ -217,7 +101,7 @@ class Slapd:
     def __init__(
         self,
         directory,
-        ldif,
+        content,
         tls=None,
         options=(),
         root_dse=None,
@@ -230,10 +114,10 @@ class Slapd:
         self.options = list(options)
         self.global_options = list(global_options)
         self.anonymous = anonymous
-        text = str(ldif)
+        text = str(content)
         if "\n" not in text:
             text = pathlib.Path(text).read_text(encoding="utf-8-sig")
-        self.suffix, self.records = complete_tree(read_ldif(text))
+        self.suffix, self.entries = complete_tree(ldif.parse(text))
         self.root_dse = self._partitions() if root_dse is None else root_dse
         self.bind_dn = "cn=reader," + self.suffix
         self.password_file = str(self.directory / "password")
@@ -243,11 +127,12 @@ class Slapd:
         self._prepare()
 
     def _partitions(self):
-        for dn, _ in self.records:
-            if split_dn(dn)[0].lower() == "cn=configuration":
+        for entry in self.entries:
+            first, *rest = ldif.rdns(entry.dn)
+            if first.lower() == "cn=configuration":
                 return {
-                    "configurationNamingContext": dn,
-                    "defaultNamingContext": ",".join(split_dn(dn)[1:]),
+                    "configurationNamingContext": entry.dn,
+                    "defaultNamingContext": ",".join(rest),
                 }
         return {}
 
@@ -293,20 +178,17 @@ class Slapd:
 
     def _prepare(self):
         (self.directory / "db").mkdir(exist_ok=True)
-        _write(self.password_file, self.password.encode() + b"\n")
+        certs.write(self.password_file, self.password.encode() + b"\n", 0o600)
         root = ["dn:"]
         for name, values in self.root_dse.items():
             for value in [values] if isinstance(values, str) else values:
                 root.append(f"{name}: {value}")
         (self.directory / "rootdse.ldif").write_text("\n".join(root) + "\n")
-        reader = [
-            ("objectClass", b"top"),
-            ("objectClass", b"user"),
-            ("cn", b"reader"),
-            ("userPassword", self.password.encode()),
-        ]
-        content = write_ldif(self.records + [(self.bind_dn, reader)])
-        (self.directory / "content.ldif").write_text(content)
+        reader = ldif.Entry(self.bind_dn)
+        reader.set("objectClass", "top", "user")
+        reader.set("cn", "reader")
+        reader.set("userPassword", self.password)
+        ldif.write(self.directory / "content.ldif", self.entries + [reader])
         configuration = self.directory / "slapd.conf"
         configuration.write_text(self._configuration())
         subprocess.run(
@@ -317,10 +199,12 @@ class Slapd:
             stderr=subprocess.STDOUT,
         )
 
-    def start(self):
-        """Start and wait until it listens; a port that was taken meanwhile is replaced."""
+    def start(self, port=None):
+        """Start and wait until it listens; a port that was taken meanwhile is replaced.
+
+        port: the one for ldap:// that a client knows already."""
         for _ in range(5):
-            self.port, self.tls_port = free_port(), free_port()
+            self.port, self.tls_port = port or free_port(), free_port()
             urls = [self.ldap + "/", self.ldapi + "/"] + ([self.ldaps + "/"] if self.tls else [])
             with open(self.log, "ab") as log:
                 self.process = subprocess.Popen(
@@ -348,6 +232,16 @@ class Slapd:
                 time.sleep(0.05)
         return False
 
+    def modify(self, changes, *options):
+        """LDIF change records, by the local user, who may do everything. options: of ldapmodify."""
+        subprocess.run(
+            ["ldapmodify", "-Q", "-Y", "EXTERNAL", "-H", self.ldapi, *options],
+            input=changes,
+            text=True,
+            check="-c" not in options,
+            capture_output=True,
+        )
+
     def pause(self):
         """Stop it in its tracks: connections still open, nothing is answered."""
         os.kill(self.process.pid, signal.SIGSTOP)
@@ -371,3 +265,31 @@ class Slapd:
 
     def __exit__(self, *_):
         self.stop()
+
+
+class Directory:
+    """A slapd with all ways to it, in a short path that httpd's user may enter."""
+
+    def __init__(self, options=(), text=SAMPLE):
+        self.root = tempfile.mkdtemp(prefix="cep-")
+        os.chmod(self.root, 0o755)
+        self.tls = make_certificates(os.path.join(self.root, "tls"))
+        self.slapd = Slapd(os.path.join(self.root, "slapd"), text, self.tls, options)
+        os.chmod(os.path.join(self.root, "slapd"), 0o755)
+        os.chmod(self.slapd.password_file, 0o644)
+
+    def simple(self, *more):
+        """Directives of a bind with a password."""
+        return ("CEPBind simple", 'CEPBindDN "%s"' % self.slapd.bind_dn,
+                'CEPBindPasswordFile "%s"' % self.slapd.password_file, "CEPTimeout 3s") + more
+
+    def ca(self):
+        return 'CEPCACertificateFile "%s"' % self.tls.ca
+
+    def __enter__(self):
+        self.slapd.start()
+        return self
+
+    def __exit__(self, *_):
+        self.slapd.stop()
+        shutil.rmtree(self.root)

@@ -2,20 +2,16 @@
 """No user, no byte of policy, whatever the configuration says and however the request comes."""
 
 import os
-import ssl
 
 import pytest
 
-from cep_env import SAMPLE, http2, ldif, soap
+from cep_env import http2, soap
 from cep_env.certs import ClientAuthority
-from cep_env.httpd import MPMS, PATH, facts, free_port, location_section
-from cep_env.leaks import Leaks
-from conftest import start_sample
+from cep_env.httpd import BASIC, MPMS, PATH, free_port, load_modules, location_section
+from cep_env.leaks import leaks_of
+from conftest import configure_sample, start_sample
 
 DENIED = ("Sender", "FailedAuthentication")
-
-BASIC = ("AuthType Basic", 'AuthName "CEP"', "AuthBasicProvider file",
-         'AuthUserFile "${ROOT}/users"')
 
 # Configurations that let everybody through to the handler; AuthType or not, no user is there.
 OPEN = {
@@ -49,9 +45,8 @@ SSI, OUTER, INNER, ERROR = "/page.shtml", "/outer", "/inner", "/error"
 
 
 def sections(server):
-    modules = ("rewrite", "include", "access_compat", "authz_host", "alias", "lua")
-    lines = ["LoadModule %s_module %s/mod_%s.so" % (name, facts()["modules"], name)
-             for name in modules + (() if server.mpm == "prefork" else ("http2",))]
+    lines = load_modules("rewrite", "include", "access_compat", "authz_host", "alias", "lua",
+                         *(() if server.mpm == "prefork" else ("http2",)))
     server.write("peek.lua", "function peek(r)\n  local p = r.basic_auth_pw\n"
                  "  return apache2.DECLINED\nend\n")
     server.write("page.shtml", 'begin <!--#include virtual="%s" --> end' % PATH)
@@ -76,22 +71,14 @@ def sections(server):
 
 def start(server):
     lines, inner = sections(server)
-    configure = server.configure
-    server.configure = lambda *args: configure(*args, server=("CEPTokenTTL 0", *lines))
     # The configuration is as bad as its warnings say.
     server.log.allow("CEP0118", "CEP0119")
-    return start_sample(server, "\n".join(inner))
+    return start_sample(server, "\n".join(inner), server=("CEPTokenTTL 0", *lines))
 
 
 @pytest.fixture(scope="module", params=MPMS)
 def server(request, make_module_httpd):
     return start(make_module_httpd(request.param))
-
-
-@pytest.fixture(scope="module")
-def leaks(server):
-    model = soap.check_answer(soap.send(server))
-    return Leaks(ldif.read(SAMPLE), model["policy_id"], model["friendly_name"])
 
 
 @pytest.mark.parametrize("user", (None, "alice"))
@@ -182,12 +169,6 @@ def test_of_two_users_on_one_connection(server, leaks):
 
 # Client certificates.
 
-def host(server, port, verify, cas, *lines):
-    return "\n".join(["Listen 127.0.0.1:%d https" % port] + server.host(port, [
-        *(("SSLVerifyClient " + verify, 'SSLCACertificateFile "%s"' % cas) if verify else ()),
-        *lines], True)) + "\n"
-
-
 @pytest.fixture(scope="module")
 def tls_server(make_module_httpd, tmp_path_factory):
     server = make_module_httpd()
@@ -203,46 +184,31 @@ def tls_server(make_module_httpd, tmp_path_factory):
     cas = server.write("cas.pem", ca.pem)
     server.optional, server.unverified, server.none = free_port(), free_port(), free_port()
     server.log.allow("CEP0118", "CEP0119", "AH02225")
-    lines, _ = sections(server)
-    configure = server.configure
-
-    def configured(*args):
-        configure(*args)
-        with open(server.path("httpd.conf"), "a", encoding="utf-8") as file:
-            file.write(host(server, server.optional, "optional", cas, open_one, fake))
-            file.write(host(server, server.unverified, "optional_no_ca", cas, open_one, fake,
-                            location_section("/named", auth=False, extra=(
-                                "SSLUserName SSL_CLIENT_S_DN_CN", "Require valid-user"))))
-            by_name = ("SSLUserName SSL_TLS_SNI", "Require all granted")
-            file.write(host(
-                server, server.none, None, cas, open_one,
-                location_section("/by-server-name", auth=False, extra=by_name),
-                location_section("/by-server-name-none", auth=False,
-                                 extra=("AuthType None",) + by_name),
-                location_section("/by-server-name-basic", auth=False, extra=BASIC + by_name)))
-    server.configure = configured
-    return start_sample(server)
+    by_name = ("SSLUserName SSL_TLS_SNI", "Require all granted")
+    configure_sample(server)
+    server.add_hosts(
+        server.certificate_host(server.optional, "optional", cas, open_one, fake),
+        server.certificate_host(
+            server.unverified, "optional_no_ca", cas, open_one, fake,
+            location_section("/named", auth=False, extra=(
+                "SSLUserName SSL_CLIENT_S_DN_CN", "Require valid-user"))),
+        server.certificate_host(
+            server.none, None, cas, open_one,
+            location_section("/by-server-name", auth=False, extra=by_name),
+            location_section("/by-server-name-none", auth=False,
+                             extra=("AuthType None",) + by_name),
+            location_section("/by-server-name-basic", auth=False, extra=BASIC + by_name)))
+    return server.start().wait_for_policy()
 
 
 def connect(server, client, port, path, headers=None):
-    context = ssl.create_default_context(cafile=server.certificates.ca_file)
-    if client:
-        context.load_cert_chain(client.path)
-    import http.client
-    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=20, context=context)
-    try:
-        connection.request("POST", path, soap.build(), {"Content-Type": soap.CONTENT_TYPE,
-                                                        **(headers or {})})
-        response = connection.getresponse()
-        return soap.Response(response.status, response.headers, response.read())
-    finally:
-        connection.close()
+    return soap.send(server, user=None, path=path, headers=headers, port=port,
+                     certificate=client and client.path)
 
 
 @pytest.fixture(scope="module")
 def tls_leaks(tls_server):
-    model = soap.check_answer(soap.send(tls_server))
-    return Leaks(ldif.read(SAMPLE), model["policy_id"], model["friendly_name"])
+    return leaks_of(tls_server)
 
 
 def test_optional_and_absent(tls_server, tls_leaks):
@@ -264,21 +230,11 @@ def test_a_variable_is_no_user(tls_server, tls_leaks, path):
     """SSLUserName takes any variable of mod_ssl's, here the name that the client asks for."""
     server = tls_server
     server.log.expect("CEP0601")
-    context = ssl.create_default_context(cafile=server.certificates.ca_file)
+    context = soap.trust(server)
     context.check_hostname = False
-    import http.client
-    import socket
-    connection = http.client.HTTPConnection("127.0.0.1", server.none, timeout=20)
-    connection.sock = context.wrap_socket(socket.create_connection(("127.0.0.1", server.none)),
-                                          server_hostname="alice")
-    try:
-        connection.request("POST", path, soap.build(), {
-            "Content-Type": soap.CONTENT_TYPE, "Host": "alice"})
-        response = connection.getresponse()
-        tls_leaks.check_refused(soap.Response(response.status, response.headers, response.read()),
-                                500, *DENIED)
-    finally:
-        connection.close()
+    response = soap.send(server, user=None, path=path, headers={"Host": "alice"}, name="alice",
+                         port=server.none, context=context)
+    tls_leaks.check_refused(response, 500, *DENIED)
 
 
 def test_fake_basic_auth(tls_server, tls_leaks):

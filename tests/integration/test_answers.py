@@ -13,7 +13,7 @@ from lxml import etree
 
 import security_descriptor as sd
 from cep_env import SAMPLE, evaluator, ldif, soap
-from cep_env.httpd import directory_section, location_section
+from cep_env.httpd import location_section
 from conftest import start_sample
 
 CALLERS = ("alice", "bob", "grace", "WS01$", "DC1$")
@@ -49,13 +49,6 @@ def open_forest():
     return entries
 
 
-def start(server, entries):
-    path = server.write("policy.ldif", ldif.dump(entries))
-    server.configure(directory_section("file:" + path), location_section())
-    server.start()
-    return server.wait_for_policy()
-
-
 def ask(server, user="alice", body=None, **policies):
     """The GetPoliciesResponse element."""
     response = soap.send(server, body or soap.build(**policies), user=user)
@@ -70,7 +63,7 @@ def whole_forest():
 
 @pytest.fixture(scope="module")
 def whole_server(make_module_httpd, whole_forest):
-    return start(make_module_httpd(), whole_forest)
+    return start_sample(make_module_httpd(), entries=whole_forest)
 
 
 @pytest.fixture(scope="module")
@@ -384,7 +377,7 @@ def test_policy_id_follows_the_forest(answers, make_httpd):
     entries = open_forest()
     forest = next(entry for entry in entries if entry.is_a("configuration"))
     forest.set("objectGUID", bytes(range(16)))
-    other = policy_id(ask(start(make_httpd(), entries)))
+    other = policy_id(ask(start_sample(make_httpd(), entries=entries)))
     assert len({policy_id(root) for root in answers}) == 1
     assert other not in {policy_id(root) for root in answers}
 
@@ -398,7 +391,7 @@ def test_autoenroll_counts_with_enroll_only(make_httpd, rights, permission):
     dacl = "".join("(OA;;CR;%s;;AU)" % right for right in rights)
     template = ldif.find(entries, "CorpUser", "pKICertificateTemplate")
     template.set("nTSecurityDescriptor", sd.from_sddl("O:SYG:SYD:" + dacl).to_bytes())
-    root = ask(start(make_httpd(), entries))
+    root = ask(start_sample(make_httpd(), entries=entries))
     found = [tuple(texts(policy, "x:attributes/x:permission/*"))
              for policy in every([root], "x:policy")
              if policy.findtext("x:attributes/x:commonName", None, soap.NS) == "CorpUser"]

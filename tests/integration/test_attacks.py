@@ -13,7 +13,7 @@ import pytest
 from attacks import ANSWER, ATTACKS, ID, NOTHING, octets
 from cep_env import soap
 from cep_env.evaluator import compare
-from cep_env.httpd import PATH, facts, location_section
+from cep_env.httpd import PATH, has_modules, load_modules, location_section
 from conftest import start_sample
 
 
@@ -120,17 +120,14 @@ HTML = "<html><head><title>caf\u00e9</title></head><body><p>%s &amp; &eacute; " 
 
 def neighbour(server):
     """mod_proxy_html: a module of httpd's that parses with libxml2, in the same processes."""
-    modules = facts()["modules"]
-    for name in ("proxy", "proxy_http", "proxy_html", "xml2enc"):
-        if not os.path.exists("%s/mod_%s.so" % (modules, name)):
-            pytest.skip("httpd has no mod_" + name)
+    modules = ("proxy", "proxy_http", "xml2enc", "proxy_html")
+    if not has_modules(*modules):
+        pytest.skip("httpd has no mod_proxy_html")
     server.write("up.html", HTML % ("neighbour " * 200))
-    loads = ["LoadModule %s_module %s/mod_%s.so" % (name, modules, name)
-             for name in ("proxy", "proxy_http", "xml2enc", "proxy_html")]
     section = ("ProxyPass /html/ http://127.0.0.1:%d/\n<Location /html/>\nProxyHTMLEnable On\n"
                "ProxyHTMLLinks a href\nProxyHTMLURLMap /up/ /html/\n</Location>\n"
-               "<Location /up.html>\nForceType \"text/html; charset=utf-8\"\n</Location>") % server.http_port
-    return loads, section
+               "<Location /up.html>\nForceType \"text/html; charset=utf-8\"\n</Location>")
+    return load_modules(*modules), section % server.http_port
 
 
 def get_html(server):
@@ -145,15 +142,8 @@ def test_neighbours_with_libxml2_are_unharmed(make_httpd, bait):
     """Its pages are the same before, while and after the attacks come, in the same process."""
     server = make_httpd()
     loads, section = neighbour(server)
-    from cep_env import SAMPLE
-    from cep_env.httpd import directory_section
-    with open(SAMPLE, encoding="utf-8") as file:
-        copy = server.write("policy.ldif", file.read())
-    server.configure(directory_section("file:" + copy), section, location_section(),
-                     server=loads + ["CEPTokenTTL 0"])
     server.log.allow("AH01423", "AH01425", "AH0142", "AH0143")  # mod_proxy_html, mod_xml2enc
-    server.start()
-    server.wait_for_policy()
+    start_sample(server, section, location_section(), server=(*loads, "CEPTokenTTL 0"))
     before = get_html(server)
     assert b'href="/html/page"' in before and b"neighbour" in before
     wrong = []

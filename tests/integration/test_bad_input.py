@@ -9,6 +9,7 @@ import pytest
 from cep_env import SAMPLE, evaluator, ldif, soap
 from cep_env.evaluator import compare
 from cep_env.httpd import daemon_user, directory_section, free_port, location_section
+from cep_env.waiting import wait_until
 from conftest import start_sample
 
 TEMPLATES = "CN=Certificate Templates,CN=Public Key Services"
@@ -464,8 +465,5 @@ def test_junk_in_the_cache(make_httpd):
         os.chown(path, user.pw_uid, user.pw_gid)
     server.log.allow("CEP0503")
     start_sample(server)
-    deadline = time.monotonic() + 10
-    while soap.send(server).status != 200:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: soap.send(server).status == 200)
     soap.check_answer(soap.send(server))

@@ -3,11 +3,8 @@
 
 import base64
 import http.client
-import os
 import socket
 import ssl
-import sys
-import time
 import types
 
 import pytest
@@ -16,12 +13,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from cep_env import SAMPLE, ldif, soap
 from cep_env.certs import ClientAuthority, alternative_names, sid_extension
 from cep_env.evaluator import Directory, compare
-from cep_env.httpd import directory_section, free_port, location_section
+from cep_env.httpd import BASIC, directory_section, free_port, location_section
+from cep_env.waiting import wait_until
 from security_descriptor import sid_from_bytes
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-from slapd import Slapd, find_slapd, make_certificates  # noqa: E402
+from slapd import Slapd, find_slapd, make_certificates
 
 VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 VERSION_IDS = ("TLS1.2", "TLS1.3")
@@ -119,19 +115,6 @@ def location(path, *lines):
     return location_section(path, auth=False, extra=lines)
 
 
-def virtual_host(server, port, verify, cas, *sections):
-    """More lines for httpd.conf: a virtual host with a port of its own."""
-    return ["Listen 127.0.0.1:%d https" % port] + server.host(port, [
-        "SSLVerifyClient " + verify, "SSLVerifyDepth 3", 'SSLCACertificateFile "%s"' % cas,
-        *sections], True)
-
-
-def add_hosts(server, *hosts):
-    with open(server.path("httpd.conf"), encoding="utf-8") as file:
-        text = file.read()
-    server.write("httpd.conf", text + "".join("\n".join(host) + "\n" for host in hosts))
-
-
 def start(server, people, entries, url=None, extra=(), server_wide=("CEPTokenTTL 0",)):
     """A server with virtual hosts for certificates that are required, optional, unverified."""
     path = server.path("policy.ldif")
@@ -142,10 +125,9 @@ def start(server, people, entries, url=None, extra=(), server_wide=("CEPTokenTTL
     server.require, server.optional, server.unverified = free_port(), free_port(), free_port()
     server.configure(directory_section(url or "file:" + path, extra=extra), location_section(),
                      server=server_wide)
-    add_hosts(
-        server,
-        virtual_host(
-            server, server.require, "require", cas,
+    server.add_hosts(
+        server.certificate_host(
+            server.require, "require", cas,
             location(STRONG, ssl_only),
             location(WEAK, "CEPCertificateMapping dns UPN", ssl_only),
             location(BOTH, "CEPCertificateMapping upn sid altsecid dns", ssl_only),
@@ -153,22 +135,19 @@ def start(server, people, entries, url=None, extra=(), server_wide=("CEPTokenTTL
             location(OPEN, "Require all granted"),
             location(NAMED, "SSLUserName SSL_CLIENT_SAN_OTHER_msUPN_0", "Require valid-user"),
             location_section(WITH_BASIC),
-            location_section(WITH_BASIC + "-open", auth=False, extra=(
-                "AuthType Basic", 'AuthName "CEP"', "AuthBasicProvider file",
-                'AuthUserFile "${ROOT}/users"', "Require all granted"))),
-        virtual_host(
-            server, server.optional, "optional", cas,
+            location_section(WITH_BASIC + "-open", auth=False,
+                             extra=BASIC + ("Require all granted",))),
+        server.certificate_host(
+            server.optional, "optional", cas,
             "CEPCertificateMapping upn",
             location(STRONG, "CEPCertificateMapping sid", "Require all granted"),
             location(WEAK, "Require all granted")),
-        virtual_host(
-            server, server.unverified, "optional_no_ca", cas,
+        server.certificate_host(
+            server.unverified, "optional_no_ca", cas,
             location(STRONG, "Require all granted"),
             location(NAMED, "SSLUserName SSL_CLIENT_SAN_OTHER_msUPN_0", "Require all granted")))
     server.log.allow("CEP0119")  # of the last one
-    server.start()
-    server.wait_for_policy()
-    return server
+    return server.start().wait_for_policy()
 
 
 @pytest.fixture(scope="module")
@@ -192,24 +171,12 @@ def server(make_module_httpd, people, entries):
 
 
 def context(server, client, version=None):
-    made = ssl.create_default_context(cafile=server.certificates.ca_file)
-    if version:
-        made.minimum_version = made.maximum_version = version
-    if client:
-        made.load_cert_chain(client.path)
-    return made
+    return soap.trust(server, client and client.path, version)
 
 
 def send(server, client, path=STRONG, port=None, version=None, body=None, headers=None):
-    connection = http.client.HTTPSConnection(
-        "127.0.0.1", port or server.require, timeout=20, context=context(server, client, version))
-    try:
-        connection.request("POST", path, body or soap.build(), {
-            "Content-Type": soap.CONTENT_TYPE, **(headers or {})})
-        response = connection.getresponse()
-        return soap.Response(response.status, response.headers, response.read())
-    finally:
-        connection.close()
+    return soap.send(server, body, user=None, path=path, headers=headers,
+                     port=port or server.require, context=context(server, client, version))
 
 
 def basic(user):
@@ -410,17 +377,15 @@ def test_resumed_sessions(server, people, directory, version):
 
 
 def test_several_requests_on_one_connection(server, people, directory):
-    connection = http.client.HTTPSConnection(
-        "127.0.0.1", server.require, timeout=20, context=context(server, people.clients["WS01$"]))
+    client = soap.Client(server, user=None, port=server.require,
+                         certificate=people.clients["WS01$"].path)
     for path, account in ((STRONG, "WS01$"), (WEAK, None), (STRONG, "WS01$")):
-        connection.request("POST", path, soap.build(), {"Content-Type": soap.CONTENT_TYPE})
-        response = connection.getresponse()
-        answer = soap.Response(response.status, response.headers, response.read())
+        answer = client.send(soap.build(), path)
         if account:
             assert compare(soap.check_answer(answer), directory.answer(account)) == []
         else:
             check_refused(answer)
-    connection.close()
+    client.close()
 
 
 # The directory.
@@ -451,10 +416,7 @@ def test_trust_follows_the_directory(make_httpd, people):
     client = people.clients["untrusted issuer"]
     soap.check_answer(send(server, client))
     ldif.write(server.path("policy.ldif"), directory_entries(people, [people.ca]))
-    deadline = time.monotonic() + 10
-    while send(server, client).status == 200:
-        assert time.monotonic() < deadline, "the CA is still trusted"
-        time.sleep(0.1)
+    wait_until(lambda: send(server, client).status != 200, why=lambda: "the CA is still trusted")
     check_refused(send(server, client))
     soap.check_answer(send(server, people.clients["alice"]))
 

@@ -11,8 +11,9 @@ import pytest
 
 from cep_env import SAMPLE, evaluator, ldif
 from cep_env.certs import ClientAuthority, sid_extension
-from cep_env.httpd import PASSWORDS, PATH, directory_section, free_port, location_section
-from test_certificate import account_sid, add_hosts, virtual_host
+from cep_env.httpd import PASSWORDS, PATH, USERNAME_TOKEN, free_port, location_section
+from conftest import configure_sample
+from test_certificate import account_sid
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -26,16 +27,12 @@ def server(make_module_httpd):
     authority = ClientAuthority(server.root)
     entries = ldif.read(SAMPLE)
     ldif.find(entries, "NTAuthCertificates").set("cACertificate", authority.der)
-    ldif.write(server.path("policy.ldif"), entries)
     server.client = authority.issue(sid_extension(account_sid(entries, "alice")))
     server.client_port = free_port()
-    server.configure(
-        directory_section("file:" + server.path("policy.ldif")),
-        location_section(auth=False, extra=(
-            "AuthType CEP", "CEPAuthProvider file", 'AuthUserFile "${ROOT}/users"',
-            "Require valid-user")))
-    add_hosts(server, virtual_host(
-        server, server.client_port, "require", server.write("client-ca.pem", authority.pem),
+    configure_sample(server, location_section(
+        auth=False, extra=USERNAME_TOKEN + ("Require valid-user",)), entries=entries)
+    server.add_hosts(server.certificate_host(
+        server.client_port, "require", server.write("client-ca.pem", authority.pem),
         location_section(auth=False, extra=(
             "Require expr \"%{SSL_CLIENT_VERIFY} == 'SUCCESS'\"",))))
     server.start()

@@ -9,10 +9,11 @@ import time
 import pytest
 
 from cep_env import SAMPLE, SOURCE, ldif, soap
-from cep_env.httpd import PASSWORDS, PATH, directory_section, facts, location_section
-from slapd import find_slapd
-from test_sources import Directory
-from test_tokens import Store, listed
+from cep_env.httpd import PASSWORDS, PATH, directory_section, load_modules, location_section
+from cep_env.waiting import wait_until
+from slapd import Directory, find_slapd
+from stores import Store
+from test_tokens import listed
 
 pytestmark = pytest.mark.skipif(find_slapd() is None, reason="slapd is not installed")
 
@@ -23,10 +24,6 @@ ALIAS = {"Host": "localhost"}  # the name in the nodes' certificates; an address
 BALANCER = ("proxy", "proxy_http", "slotmem_shm", "proxy_balancer", "lbmethod_byrequests")
 
 
-def load_module(name):
-    return "LoadModule %s_module %s/mod_%s.so" % (name, facts()["modules"], name)
-
-
 @pytest.fixture(params=("redis", "memcache"))
 def provider(request):
     return request.param
@@ -34,24 +31,21 @@ def provider(request):
 
 @pytest.fixture
 def store(provider):
-    made = Store(provider)
-    yield made.start()
-    made.stop()
+    with Store(provider) as made:
+        yield made
 
 
 @pytest.fixture
 def directory():
-    made = Directory()
-    made.slapd.start()
-    yield made
-    made.close()
+    with Directory() as made:
+        yield made
 
 
 def start_node(server, directory, store):
     server.configure(
         directory_section(directory.slapd.ldap, refresh="1h", extra=("CEPTimeout 1s",)),
         location_section(extra=('Header set X-CEP-Content "%{CEP_CONTENT}e"',)),
-        server=("CEPTokenTTL 1h", load_module("socache_" + store.kind),
+        server=("CEPTokenTTL 1h", *load_modules("socache_" + store.kind),
                 "CEPTokenCache %s:127.0.0.1:%d" % (store.kind, store.port)))
     server.start()
     return server.wait_for_policy()
@@ -76,7 +70,7 @@ def start_balancer(server, nodes):
     usual = '"/etc/ssl/certs/ca-certificates.crt"'
     assert usual in text
     text = text.replace(usual, '"%s"' % server.write("nodes.pem", authorities))
-    server.configure(text, cache=False, server=[load_module(name) for name in BALANCER])
+    server.configure(text, cache=False, server=load_modules(*BALANCER))
     return server.start()
 
 
@@ -172,10 +166,8 @@ def test_one_node_dies_under_load(make_httpd, nodes):
         return sum(asker.answered for asker in askers)
 
     def wait_for(count):
-        goal, deadline = answered() + count, time.monotonic() + 30
-        while answered() < goal:
-            assert time.monotonic() < deadline, [asker.lost for asker in askers]
-            time.sleep(0.01)
+        goal = answered() + count
+        wait_until(lambda: answered() >= goal, 30, lambda: [asker.lost for asker in askers])
 
     try:
         wait_for(300)
@@ -197,9 +189,10 @@ def test_one_node_dies_under_load(make_httpd, nodes):
     nodes[1].log.expect("AH00098")
     nodes[1].start()
     marker = nodes[1].log.marker()
-    deadline = time.monotonic() + 20
-    while not nodes[1].log.find("CEP0600", marker):
-        assert time.monotonic() < deadline
+
+    def takes_part():
         assert soap.send(balancer, soap.build(message_id="urn:same"),
                          headers=ALIAS).body == expected
-        time.sleep(0.1)
+        return nodes[1].log.find("CEP0600", marker)
+
+    wait_until(takes_part, 20)

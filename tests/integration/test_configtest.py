@@ -13,7 +13,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from cep_env import SAMPLE
 from cep_env.certs import ClientAuthority, alternative_names
-from cep_env.httpd import directory_section, facts, free_port, location_section
+from cep_env.httpd import (
+    BASIC, directory_section, free_port, has_modules, load_modules, location_section)
 
 SERVER_AUTH, CLIENT_AUTH = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
 ANY_USAGE = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE
@@ -284,9 +285,7 @@ def test_right(make_httpd, sections):
 
 # Warnings: what is no fault and yet will not do.
 
-AUTH = ("AuthType Basic", 'AuthName "CEP"', "AuthBasicProvider file",
-        'AuthUserFile "${ROOT}/users"')
-USER = AUTH + ("Require valid-user",)
+USER = BASIC + ("Require valid-user",)
 CEP = "/ADPolicyProvider_CEP_Kerberos/service.svc/CEP"
 MATCH = r'"(?i)^/ADPolicyProvider_CEP_Kerberos/service\.svc/CEP$"'
 
@@ -313,16 +312,16 @@ WARNED = [
     ("no authentication", [plain("Require all granted")], {"CEP0118"}),
     ("nothing at all", [plain()], {"CEP0118"}),
     ("AuthType None", [plain("AuthType None", "Require valid-user")], {"CEP0118"}),
-    ("no Require", [plain(*AUTH)], {"CEP0119"}),
-    ("all granted", [plain(*AUTH, "Require all granted")], {"CEP0119"}),
+    ("no Require", [plain(*BASIC)], {"CEP0119"}),
+    ("all granted", [plain(*BASIC, "Require all granted")], {"CEP0119"}),
     ("granted beside a user", [plain(*USER, "Require all granted")], {"CEP0119"}),
     ("one policyID for two views", [plain(*USER, "CEPPolicyID x", path="/one"), plain(
         *USER, "CEPPolicyID x", "CEPTemplates Corp*", path="/two")], {"CEP0131"}),
     ("one for two rights", ["CEPPolicyID x", plain(*USER, path="/one"), plain(
         *USER, "CEPTemplateRights autoenroll", path="/two")], {"CEP0131"}),
-    ("any of both", [plain(*AUTH, "<RequireAny>", "Require all granted", "Require valid-user",
+    ("any of both", [plain(*BASIC, "<RequireAny>", "Require all granted", "Require valid-user",
                            "</RequireAny>")], {"CEP0119"}),
-    ("addresses only", [plain(*AUTH, "Require ip 10.0.0.0/8")], {"CEP0119"}),
+    ("addresses only", [plain(*BASIC, "Require ip 10.0.0.0/8")], {"CEP0119"}),
     ("satisfied by an address", [plain(*USER, "Satisfy Any")], {"CEP0119"}),
     ("anybody's word", [plain("AuthType Basic", 'AuthName "CEP"', "AuthBasicProvider file anon",
                               'AuthUserFile "${ROOT}/users"', "Require valid-user")],
@@ -355,11 +354,11 @@ QUIET = [
     ("no policyID for two views", [plain(*USER, path="/one"), plain(
         *USER, "CEPTemplates Corp*", path="/two")]),
     ("user", [plain(*USER)]),
-    ("group", [plain(*AUTH, "Require user alice bob")]),
-    ("expression", [plain(*AUTH, 'Require expr "%{REMOTE_USER} != \'\'"')]),
-    ("all of several", [plain(*AUTH, "<RequireAll>", "Require all granted", "Require valid-user",
+    ("group", [plain(*BASIC, "Require user alice bob")]),
+    ("expression", [plain(*BASIC, 'Require expr "%{REMOTE_USER} != \'\'"')]),
+    ("all of several", [plain(*BASIC, "<RequireAll>", "Require all granted", "Require valid-user",
                               "</RequireAll>")]),
-    ("closed", [plain(*AUTH, "Require all denied")]),
+    ("closed", [plain(*BASIC, "Require all denied")]),
     ("user of the whole site", [section_of("Location", '"/"', *USER), plain()]),
     ("user of what is above", [section_of("Location", '"/x/"', *USER), plain(path="/x/y")]),
     ("user of a wildcard", [section_of("Location", '"/*/y"', *USER), plain(path="/x/y")]),
@@ -389,9 +388,8 @@ def warnings(server, outer=(), inner=(), host=()):
     with open(SAMPLE, encoding="utf-8") as file:
         copy = server.write("policy.ldif", file.read())
     server.configure(directory("file:" + copy), server=(
-        "CEPTokenTTL 0", *("LoadModule %s_module %s/mod_%s.so" % (
-            name, facts()["modules"], name) for name in (
-                "authz_host", "access_compat", "authn_anon", "auth_gssapi"))))
+        "CEPTokenTTL 0",
+        *load_modules("authz_host", "access_compat", "authn_anon", "auth_gssapi")))
     text = open(server.path("httpd.conf"), encoding="utf-8").read().split("<VirtualHost")[0]
     server.write("more.conf", plain(*USER, path="${CEP_PATH}"))
     server.write("httpd.conf", text + "\n".join([
@@ -408,9 +406,8 @@ def warnings(server, outer=(), inner=(), host=()):
     return set(told)
 
 
-needs_gssapi = pytest.mark.skipif(
-    not os.path.exists(os.path.join(facts()["modules"], "mod_auth_gssapi.so")),
-    reason="mod_auth_gssapi is not installed")
+needs_gssapi = pytest.mark.skipif(not has_modules("auth_gssapi"),
+                                  reason="mod_auth_gssapi is not installed")
 
 
 @needs_gssapi

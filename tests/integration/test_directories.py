@@ -6,16 +6,15 @@ of a process; a file turns callers away when many come at once.
 """
 
 import concurrent.futures
-import threading
-import time
 
 import pytest
 
 from cep_env import SAMPLE, evaluator, ldif, soap
 from cep_env.evaluator import compare
 from cep_env.httpd import PASSWORDS, directory_section, location_section
-from slapd import find_slapd
-from test_sources import Directory
+from cep_env.waiting import wait_until
+from load import Load
+from slapd import Directory, find_slapd
 
 CORP, OTHER = "/corp", "/other"
 
@@ -117,42 +116,15 @@ def threads(each):
             "MaxSpareThreads %d" % (PROCESSES * each), "MaxRequestWorkers %d" % (PROCESSES * each))
 
 
-class Askers:
-    """Callers who ask the living directory over and over. What went wrong is kept."""
+class Askers(Load):
+    """Callers who ask the living directory over and over."""
 
-    def __init__(self, server, count):
-        self.server, self.answered, self.wrong = server, 0, []
-        self.stop = threading.Event()
-        self.lock = threading.Lock()
-        self.threads = [threading.Thread(target=self.run) for _ in range(count)]
+    def ask(self):
+        return ask(self.server, OTHER, "alice")
 
-    def run(self):
-        while not self.stop.is_set():
-            try:
-                response = ask(self.server, OTHER, "alice")
-                if response.status != 200 or b"CorpUser" not in response.body:
-                    raise OSError("status %d" % response.status)
-            except OSError as error:
-                self.wrong.append(repr(error))
-                return
-            with self.lock:
-                self.answered += 1
-
-    def wait_for_more(self, count):
-        goal, deadline = self.answered + count, time.monotonic() + 60
-        while self.answered < goal:
-            assert not self.wrong and time.monotonic() < deadline, (self.wrong, self.answered, goal)
-            time.sleep(0.01)
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        for thread in self.threads:
-            thread.join(30)
+    def check(self, response):
+        if response.status != 200 or b"CorpUser" not in response.body:
+            self.wrong.append(response)
 
 
 def configure_two(server, active_directory, timeout, extra=()):
@@ -220,10 +192,7 @@ def test_a_directory_is_killed_under_load(active_directory, make_httpd, mpm):
             askers.wait_for_more(100)
         finally:
             ad.start()
-        deadline = time.monotonic() + 30
-        while ask(server, CORP, "bob").status != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        wait_until(lambda: ask(server, CORP, "bob").status == 200, 30)
         askers.wait_for_more(50)
     assert not askers.wrong
 
@@ -263,8 +232,6 @@ def forests(active_directory, make_httpd):
     """AD, and a slapd with another forest: each with its realms, its account and its CA."""
     if find_slapd() is None:
         pytest.skip("slapd is not installed")
-    other = Directory(text=ldif.dump(other_forest()))
-    other.slapd.start()
     server = make_httpd()
     names = ("alice", "alice@corp.example", "alice@other.test", "CORP\\alice", "OTHER\\alice",
              "alice@branch.other.test", "alice@corp.branch")
@@ -279,8 +246,9 @@ def forests(active_directory, make_httpd):
             location_section(CORP), location_section(OTHER, directory="other"))
         return server
 
-    yield configure, 'CEPCACertificateFile "%s"' % active_directory.ca_file, other.ca()
-    other.close()
+    with Directory(text=ldif.dump(other_forest())) as other:
+        yield configure, 'CEPCACertificateFile "%s"' % active_directory.ca_file, other.ca()
+        server.stop()  # or it would miss the slapd
 
 
 def test_two_forests(forests, active_directory):

@@ -2,14 +2,11 @@
 """httpd's own errors in an instance reach SOAP clients as faults; status and headers stay."""
 
 import http.client
-import socket
-import ssl
 
 import pytest
 
-from cep_env import SAMPLE, http2, ldif, soap
-from cep_env.httpd import MPMS, PATH, facts, location_section
-from cep_env.leaks import Leaks
+from cep_env import http2, soap
+from cep_env.httpd import BASIC, MPMS, PATH, USERNAME_TOKEN, load_modules, location_section
 from conftest import start_sample
 
 SENDER = ("Sender", None)
@@ -31,14 +28,6 @@ TEXT, PAGE, BROKEN_PAGE, DEFAULT = "/text", "/page", "/broken-page", "/default"
 BY_EXPRESSION, REDIRECTED, TOKEN = "/by-expression", "/redirected", "/token"
 IN_CAPITALS = "/in-capitals"
 
-BASIC = ("AuthType Basic", 'AuthName "CEP"', "AuthBasicProvider file",
-         'AuthUserFile "${ROOT}/users"')
-
-
-def load(*names):
-    return tuple("LoadModule %s_module %s/mod_%s.so" % (name, facts()["modules"], name)
-                 for name in names)
-
 
 def instance(path, *lines):
     return location_section(path, extra=lines)
@@ -51,18 +40,15 @@ def broken(status):
 
 
 def start(server):
-    # The server's own lines first: modules before the directives of sections.
     server.write("oops.html", "<html>Ask the help desk.</html>")
-    server.frame_lines = load("rewrite", *(["http2"] if server.mpm != "prefork" else []))
+    modules = load_modules("rewrite", *(["http2"] if server.mpm != "prefork" else []))
     sections = [broken(status) for status in STATUSES] + [
         location_section(),
         location_section(ONLY_BOB, auth=False, extra=BASIC + (
             "Require user bob", "AuthzSendForbiddenOnFailure On")),
         location_section(ONLY_BOB + "/401", auth=False, extra=(
             "AuthzSendForbiddenOnFailure Off",)),
-        location_section(TOKEN, auth=False, extra=(
-            "AuthType CEP", "CEPAuthProvider file", 'AuthUserFile "${ROOT}/users"',
-            "Require user bob")),
+        location_section(TOKEN, auth=False, extra=USERNAME_TOKEN + ("Require user bob",)),
         # AuthType is missing
         location_section(NOBODY_ASKED, auth=False, extra=("Require valid-user",)),
         instance(SLOW), instance(SMALL, "LimitRequestBody 100"),
@@ -79,22 +65,13 @@ def start(server):
             ["Protocols h2 http/1.1"] if server.mpm != "prefork" else []),
         'ErrorDocument 410 "Gone for good."', "ErrorDocument 404 /oops.html",
     ]
-    configure = server.configure
-    server.configure = lambda *all_sections: configure(
-        *all_sections, server=("CEPTokenTTL 0",) + server.frame_lines)
     server.log.allow("CEP0118")
-    return start_sample(server, *sections)
+    return start_sample(server, *sections, server=("CEPTokenTTL 0", *modules))
 
 
 @pytest.fixture(scope="module", params=MPMS)
 def server(request, make_module_httpd):
     return start(make_module_httpd(request.param))
-
-
-@pytest.fixture(scope="module")
-def leaks(server):
-    model = soap.check_answer(soap.send(server))
-    return Leaks(ldif.read(SAMPLE), model["policy_id"], model["friendly_name"])
 
 
 @pytest.mark.parametrize("status", STATUSES)
@@ -170,10 +147,8 @@ def test_type(server, leaks):
 
 def raw(server, head, body=b""):
     """Send octets, read an answer. For what no client library sends."""
-    context = ssl.create_default_context(cafile=server.certificates.ca_file)
     authorization = soap.Client(server).headers["Authorization"]
-    with socket.create_connection(("127.0.0.1", server.port), 20) as plain, \
-            context.wrap_socket(plain, server_hostname="localhost") as connection:
+    with soap.connect(server) as connection:
         connection.sendall((head + "Authorization: %s\r\nHost: localhost\r\n\r\n" %
                             authorization).encode() + body)
         response = http.client.HTTPResponse(connection)

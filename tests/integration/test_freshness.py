@@ -8,10 +8,11 @@ import pytest
 
 import security_descriptor as sd
 from cep_env import SAMPLE, ldif, soap
-from cep_env.httpd import MPMS, PATH, directory_section, facts, location_section
+from cep_env.httpd import MPMS, PATH, directory_section, load_modules, location_section
+from cep_env.waiting import wait_until
+from conftest import start_sample
 from slapd import Slapd, find_slapd
-from test_refresh import modify
-from test_tokens import Store
+from stores import Store
 
 EVERY_WORKER = 24  # requests, each on a new connection, that meet every worker
 BEGINNING = "0001-01-01T00:00:00"
@@ -24,22 +25,18 @@ def stamp(seconds=0.0):
 
 
 def start(server, *sections, margin="0", cache=("CEPTokenCache shmcb",), entries=None):
-    server.write("policy.ldif", ldif.dump(entries or ldif.read(SAMPLE)))
     extra = ("CEPFreshnessMargin " + margin,) if margin is not None else ()
-    server.configure(directory_section("file:" + server.path("policy.ldif")),
-                     *(sections or (location_section(extra=extra),)), server=cache)
-    server.start()
-    return server.wait_for_policy()
+    return start_sample(server, *(sections or (location_section(extra=extra),)), entries=entries,
+                        server=cache)
 
 
 @pytest.fixture
 def redis():
     """A cache that outlives the server, and its directive."""
-    store = Store("redis").start()
-    store.directives = ("LoadModule socache_redis_module %s/mod_socache_redis.so" %
-                        facts()["modules"], "CEPTokenCache redis:127.0.0.1:%d" % store.port)
-    yield store
-    store.stop()
+    with Store("redis") as store:
+        store.directives = load_modules("socache_redis") + (
+            "CEPTokenCache redis:127.0.0.1:%d" % store.port,)
+        yield store
 
 
 def ask(server, last_update, user="alice", headers=None, path=PATH, **options):
@@ -69,10 +66,7 @@ def prime(server, user="alice", **options):
 
 
 def wait_until_full(server, last_update, user="alice"):
-    deadline = time.monotonic() + 10
-    while not is_full(ask(server, last_update, user)):
-        assert time.monotonic() < deadline, "the change is not told:\n" + server.log.tail()
-        time.sleep(0.05)
+    wait_until(lambda: is_full(ask(server, last_update, user)), why=server.log.tail)
 
 
 @pytest.mark.parametrize("mpm", MPMS)
@@ -168,13 +162,8 @@ def test_a_change_is_told(make_httpd, change):
     entries = ldif.read(SAMPLE)
     change(entries)
     server.write("policy.ldif", ldif.dump(entries))
-    deadline = time.monotonic() + 10
-    while True:
-        response = ask(server, before)
-        if response.model()["policies_not_changed"] is None:
-            break
-        assert time.monotonic() < deadline, "the change is not told:\n" + server.log.tail()
-        time.sleep(0.05)
+    wait_until(lambda: ask(server, before).model()["policies_not_changed"] is None,
+               why=server.log.tail)
     # Whoever has that answer has the last word on it; whoever has not, gets it. Each worker.
     time.sleep(1)
     now = stamp()
@@ -197,10 +186,10 @@ def test_another_group_in_the_directory_is_told(make_httpd, tmp_path):
         before, other = prime(server), prime(server, "bob")
         time.sleep(1.1)  # and a token that is looked up anew and says the same changes nothing
         assert not is_full(ask(server, before))
-        modify(slapd, "dn: CN=Sales,CN=Users,DC=corp,DC=example\nchangetype: modify\n"
-               "delete: member\nmember: CN=alice,CN=Users,DC=corp,DC=example\n\n"
-               "dn: CN=alice,CN=Users,DC=corp,DC=example\nchangetype: modify\n"
-               "replace: primaryGroupID\nprimaryGroupID: 514\n")
+        slapd.modify("dn: CN=Sales,CN=Users,DC=corp,DC=example\nchangetype: modify\n"
+                     "delete: member\nmember: CN=alice,CN=Users,DC=corp,DC=example\n\n"
+                     "dn: CN=alice,CN=Users,DC=corp,DC=example\nchangetype: modify\n"
+                     "replace: primaryGroupID\nprimaryGroupID: 514\n")
         wait_until_full(server, before)
         assert set(soap.check_answer(soap.send(server))["policies"]) < set(full["policies"])
         time.sleep(1)

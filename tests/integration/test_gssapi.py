@@ -14,10 +14,11 @@ import pytest
 from cep_env import SAMPLE, evaluator, soap
 from cep_env.evaluator import compare
 from cep_env.httpd import daemon_user, directory_section, free_port, location_section
+from cep_env.waiting import wait_until
 from relay import Relay
 from slapd import Slapd, find_slapd, make_certificates
 from test_ldap import entries
-from test_samba import ask, listed, wait_until, write_passwords
+from test_samba import ask, listed, write_passwords
 
 TEMPLATE = b"pKICertificateTemplate"
 

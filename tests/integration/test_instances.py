@@ -17,14 +17,14 @@ import pytest
 from cep_env import evaluator, soap
 from cep_env.certs import ClientAuthority, alternative_names, sid_extension
 from cep_env.evaluator import View, compare
-from cep_env.httpd import MPMS
+from cep_env.httpd import MPMS, has_modules
 from cep_env.leaks import Leaks
 from security_descriptor import sid_from_bytes
 from test_reference_conf import (
-    CERTIFICATE, KERBEROS, MODULES, RENEWAL, USERNAME, ask, install, present)
+    CERTIFICATE, KERBEROS, MODULES, RENEWAL, USERNAME, ask, install)
 
-pytestmark = pytest.mark.skipif(not all(present(name) for name in MODULES),
-                                reason="mod_auth_gssapi or mod_authnz_ldap is not installed")
+pytestmark = pytest.mark.skipif(
+    not has_modules(*MODULES), reason="mod_auth_gssapi or mod_authnz_ldap is not installed")
 
 CEP, CERT, LINUX = "cep.corp.example", "cep-cert.corp.example", "cep-linux.corp.example"
 BY_NAME, BY_CERTIFICATE = RENEWAL % "UsernamePassword", RENEWAL % "Certificate"

@@ -14,7 +14,7 @@ import pytest
 
 from cep_env import SOURCE, evaluator, soap
 from cep_env.evaluator import compare
-from cep_env.httpd import directory_section, facts, location_section
+from cep_env.httpd import directory_section, has_modules, load_modules, location_section
 from conftest import start_sample
 
 sys.path.insert(0, os.path.join(SOURCE, "tests", "fuzz"))
@@ -30,9 +30,8 @@ NORMAL_ACCOUNT, NO_AUTH_DATA_REQUIRED = 0x200, 0x2000000
 
 MODULES = ("auth_gssapi", "session", "session_cookie")
 
-needs_module = pytest.mark.skipif(
-    not os.path.exists(os.path.join(facts()["modules"], "mod_auth_gssapi.so")),
-    reason="mod_auth_gssapi is not installed")
+needs_module = pytest.mark.skipif(not has_modules("auth_gssapi"),
+                                  reason="mod_auth_gssapi is not installed")
 
 
 def gssapi(ad, path, *more):
@@ -57,8 +56,7 @@ def configure(server, ad):
                "SessionCookieName cep path=/;secure"),
         gssapi(ad, RENEWAL, listed),
         '<LocationMatch "^%s$">\n    CEPKeyBasedRenewal On\n</LocationMatch>' % RENEWAL,
-        server=("CEPTokenTTL 0", *("LoadModule %s_module %s/mod_%s.so" % (
-            name, facts()["modules"], name) for name in MODULES)))
+        server=("CEPTokenTTL 0", *load_modules(*MODULES)))
 
 
 @pytest.fixture(scope="module")

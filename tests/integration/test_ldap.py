@@ -5,15 +5,12 @@ import base64
 import os
 import pathlib
 import subprocess
-import sys
 import time
 
 import pytest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-from slapd import (  # noqa: E402
-    Slapd, find_slapd, make_certificates, read_ldif, split_dn, write_ldif)
+from cep_env import ldif
+from slapd import Slapd, find_slapd, make_certificates
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "conf.d" / "sample.ldif"
@@ -101,10 +98,8 @@ def test_same_look_ups(server):
     names = ["sAMAccountName", "userPrincipalName", "objectSid", "member", "memberOf"]
     wanted = [f"--attribute={name}" for name in names]
     asked = 0
-    for dn, attributes in read_ldif(SAMPLE.read_text(encoding="utf-8")):
-        for name, value in attributes:
-            if name not in names:
-                continue
+    for entry in ldif.read(SAMPLE):
+        for name, value in ((name, value) for name in names for value in entry.values(name)):
             arguments = ["--base", "DC=corp,DC=example"]
             if name == "objectSid":
                 arguments += ["--match-hex", f"{name}={value.hex()}"]
@@ -113,7 +108,7 @@ def test_same_look_ups(server):
             for wish in wanted:
                 arguments += wish.split("=")
             expected = succeed("--url", f"file:{SAMPLE}", *arguments)
-            assert expected.count("\ndn: ") >= 1, (dn, name)
+            assert expected.count("\ndn: ") >= 1, (entry.dn, name)
             assert succeed("--url", server.ldap, *arguments) == expected
             asked += 1
     assert asked > 20
@@ -134,22 +129,16 @@ def test_odd_values(tmp_path, tls):
     """What would change a filter or a DN if it were not escaped, and octets beside ASCII."""
     odd = ["a*b", "(x)(cn=*)", "back\\slash", "nul\\00", "L\u00e4rm \u732b", " lead", "#7"]
     odd += ["a+b,c=d;e"]
-    records = read_ldif(SAMPLE.read_text(encoding="utf-8"))
+    content = ldif.read(SAMPLE)
     for number, name in enumerate(odd):
-        records.append(
-            (
-                f"CN=odd{number}\\2C \\c3\\a4\\+,CN=Users,DC=corp,DC=example",
-                [
-                    ("objectClass", b"top"),
-                    ("objectClass", b"user"),
-                    ("cn", f"odd{number}, \u00e4+".encode()),
-                    ("sAMAccountName", name.encode()),
-                    ("objectSid", bytes([1, 1, 0, 42, 40, 41, 92, 255, number, 0, 0, 0])),
-                ],
-            )
-        )
+        entry = ldif.Entry(f"CN=odd{number}\\2C \\c3\\a4\\+,CN=Users,DC=corp,DC=example")
+        entry.set("objectClass", "top", "user")
+        entry.set("cn", f"odd{number}, \u00e4+")
+        entry.set("sAMAccountName", name)
+        entry.set("objectSid", bytes([1, 1, 0, 42, 40, 41, 92, 255, number, 0, 0, 0]))
+        content.append(entry)
     path = tmp_path / "odd.ldif"
-    path.write_text(write_ldif(records))
+    ldif.write(path, content)
     with Slapd(tmp_path / "s", path, tls) as odd_server:
         for number, name in enumerate(odd):
             for match in (
@@ -202,15 +191,15 @@ def test_exports_of_a_real_directory(tmp_path, names):
     if not shared.is_dir():
         pytest.skip("needs the reference data that CEP_SHARED names")
     # RDN attributes that an export left out would be added by slapd alone.
-    records = {}
+    content = {}
     for name in names:
-        for dn, attributes in read_ldif((shared / f"{name}.ldif").read_text(encoding="utf-8")):
-            kind, value = split_dn(dn)[0].split("=", 1)
-            if kind.lower() not in [name.lower() for name, _ in attributes]:
-                attributes.append((kind, value.encode()))
-            records[dn.lower()] = (dn, attributes)
+        for entry in ldif.read(shared / f"{name}.ldif"):
+            kind, value = ldif.rdns(entry.dn)[0].split("=", 1)
+            if not entry.values(kind):
+                entry.set(kind, value)
+            content[entry.dn.lower()] = entry
     path = tmp_path / "export.ldif"
-    path.write_text(write_ldif(records.values()))
+    ldif.write(path, content.values())
     with Slapd(tmp_path / "s", path) as loaded:
         for base in ("templates", "cas", "oids", "CN=Users,DC=dom,DC=local"):
             expected = succeed("--url", f"file:{path}", "--base", base)
@@ -221,13 +210,14 @@ def test_exports_of_a_real_directory(tmp_path, names):
 
 
 def many_templates(count):
-    records = read_ldif(SAMPLE.read_text(encoding="utf-8"))
+    content = ldif.read(SAMPLE)
     base = "CN=Certificate Templates,CN=Public Key Services,CN=Services,CN=Configuration"
     for number in range(count):
-        name = f"many{number}"
-        classes = [("objectClass", b"top"), ("objectClass", b"pKICertificateTemplate")]
-        records.append((f"CN={name},{base},DC=corp,DC=example", classes + [("cn", name.encode())]))
-    return write_ldif(records)
+        entry = ldif.Entry(f"CN=many{number},{base},DC=corp,DC=example")
+        entry.set("objectClass", "top", "pKICertificateTemplate")
+        entry.set("cn", f"many{number}")
+        content.append(entry)
+    return ldif.dump(content)
 
 
 def limits(paged):
@@ -253,16 +243,12 @@ def test_size_limit(tmp_path):
 
 def test_many_values(tmp_path):
     members = [f"CN=user{number},CN=Users,DC=corp,DC=example" for number in range(1700)]
-    group = [("objectClass", b"top"), ("objectClass", b"group"), ("cn", b"big")]
-    records = read_ldif(SAMPLE.read_text(encoding="utf-8"))
-    records.append(
-        (
-            "CN=big,CN=Users,DC=corp,DC=example",
-            group + [("member", member.encode()) for member in members],
-        )
-    )
+    group = ldif.Entry("CN=big,CN=Users,DC=corp,DC=example")
+    group.set("objectClass", "top", "group")
+    group.set("cn", "big")
+    group.set("member", *members)
     path = tmp_path / "big.ldif"
-    path.write_text(write_ldif(records))
+    ldif.write(path, ldif.read(SAMPLE) + [group])
     with Slapd(tmp_path / "s", path) as big:
         arguments = ["--base", "DC=corp,DC=example", "--match", f"member={members[1699]}"]
         output = succeed("--url", big.ldap, *arguments)

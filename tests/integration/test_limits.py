@@ -8,7 +8,7 @@ import pytest
 
 from attacks import GOOD, ID
 from cep_env import SOURCE, soap
-from cep_env.httpd import location_section
+from cep_env.httpd import USERNAME_TOKEN, location_section
 from conftest import start_sample
 from test_requests import pieces
 
@@ -98,9 +98,8 @@ def token(user, password):
 
 def test_limits_of_a_token(make_httpd):
     """At the limit the provider is asked, and knows no such user or password; above it, nobody."""
-    server = start_sample(make_httpd(), location_section(auth=False, extra=(
-        "AuthType CEP", "CEPAuthProvider file", 'AuthUserFile "${ROOT}/users"',
-        "Require valid-user")))
+    server = start_sample(make_httpd(), location_section(
+        auth=False, extra=USERNAME_TOKEN + ("Require valid-user",)))
     server.log.allow("AH0161[78]", "CEP062")
     for user, password, reason in (("u" * limit("USER"), "p", "name"),
                                    ("alice", "p" * limit("PASSWORD"), "password")):

@@ -197,17 +197,10 @@ def test_start_is_quick(make_httpd):
 
 def test_configured_uris_replace_those_of_the_directory(make_httpd):
     from cep_env import SAMPLE, evaluator, ldif
-    from cep_env.httpd import directory_section
-    server = make_httpd()
-    with open(SAMPLE, encoding="utf-8") as file:
-        path = server.write("policy.ldif", file.read())
-    server.configure(directory_section("file:" + path, extra=(
+    server = start_sample(make_httpd(), extra=(
         'CEPEnrollmentURI "corp issuing ca 1" username https://gate.corp.example/ces?a=1&b=2'
         " priority=7",
-        'CEPEnrollmentURI "Corp Issuing CA 1" 8 https://gate.corp.example/renew renewalOnly')),
-        location_section())
-    server.start()
-    server.wait_for_policy()
+        'CEPEnrollmentURI "Corp Issuing CA 1" 8 https://gate.corp.example/renew renewalOnly'))
     rows = [("Corp Issuing CA 1", {"clientAuthentication": 4, "priority": 7, "renewalOnly": False,
                                    "uri": "https://gate.corp.example/ces?a=1&b=2"}),
             ("Corp Issuing CA 1", {"clientAuthentication": 8, "priority": 1, "renewalOnly": True,

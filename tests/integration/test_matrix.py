@@ -10,7 +10,6 @@ To add one: a row, and, if it needs another location, that in locations().
 """
 
 import base64
-import http.client
 import os
 import re
 import ssl
@@ -23,16 +22,15 @@ import pytest
 from cep_env import evaluator, http2, soap
 from cep_env.certs import ClientAuthority, alternative_names, sid_extension
 from cep_env.httpd import (
-    MPMS, directory_section, facts, free_port, location_section)
+    MPMS, directory_section, free_port, has_modules, load_modules, location_section)
 from cep_env.leaks import Leaks
 from samba_ad import BASE
 from security_descriptor import sid_from_bytes
 
 MODULES = ("ldap", "authnz_ldap", "auth_gssapi")
 
-pytestmark = pytest.mark.skipif(not all(
-    os.path.exists(os.path.join(facts()["modules"], "mod_%s.so" % name)) for name in MODULES),
-    reason="mod_auth_gssapi or mod_authnz_ldap is not installed")
+pytestmark = pytest.mark.skipif(
+    not has_modules(*MODULES), reason="mod_auth_gssapi or mod_authnz_ldap is not installed")
 
 # Refusals.
 CHALLENGE = (401, "Sender", "FailedAuthentication")
@@ -232,8 +230,7 @@ def locations(server, ad):
 def server_lines(server, ad):
     loads = MODULES + (() if server.mpm == "prefork" else ("http2",))
     return ("CEPTokenTTL 0",
-            *("LoadModule %s_module %s/mod_%s.so" % (name, facts()["modules"], name)
-              for name in loads),
+            *load_modules(*loads),
             'LDAPTrustedGlobalCert CA_BASE64 "%s"' % ad.ca_file, "LDAPVerifyServerCert On",
             "LimitRequestFieldSize 65536",
             *([] if server.mpm == "prefork" else ["Protocols h2 http/1.1"]),
@@ -428,27 +425,15 @@ def message(case, ad):
 
 def send(server, case, transport, fields, body, client):
     name, _, version = transport.partition("-")
-    context = ssl.create_default_context(cafile=server.certificates.ca_file)
-    if version:
-        context.minimum_version = context.maximum_version = TLS[version]
-    if client:
-        context.load_cert_chain(client.path)
+    context = soap.trust(server, client and client.path, TLS[version] if version else None)
     port = server.certificate_port if case.path == "/certificate" else server.port
     if name == "http2":
         return http2.send(server, case.path, body, fields, port=port, context=context)
-    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=20, context=context)
-    try:
-        fields = {"Content-Type": soap.CONTENT_TYPE, **fields}
-        if name == "chunked":
-            fields["Expect"] = "100-continue"
-            connection.request("POST", case.path, iter([body[:100], body[100:]]), fields,
-                               encode_chunked=True)
-        else:
-            connection.request("POST", case.path, body, fields)
-        response = connection.getresponse()
-        return soap.Response(response.status, response.headers, response.read())
-    finally:
-        connection.close()
+    chunks = None
+    if name == "chunked":
+        fields, chunks = {"Expect": "100-continue", **fields}, [body[:100], body[100:]]
+    return soap.send(server, body, user=None, path=case.path, headers=fields, chunks=chunks,
+                     port=port, context=context)
 
 
 def combinations():

@@ -8,9 +8,10 @@ takes over; a list replaces the outer list whole.
 
 import pytest
 
-from cep_env import SAMPLE, soap
+from cep_env import soap
 from cep_env.evaluator import View, compare
-from cep_env.httpd import directory_section, location_section
+from cep_env.httpd import location_section
+from conftest import start_sample
 
 A, B = "{A}", "{B}"
 
@@ -51,12 +52,10 @@ CASES = {
 @pytest.fixture(scope="module")
 def server(make_module_httpd):
     server = make_module_httpd()
-    with open(SAMPLE, encoding="utf-8") as file:
-        copy = server.write("policy.ldif", file.read())
+    server.log.expect("CEP0131")  # one policyID for many views: only here
     below = {"/own/below", "/own/list", "/renewal/not"}  # what they need is above
-    server.configure(
-        directory_section("file:" + copy),
-        *HOST,
+    return start_sample(
+        server, *HOST,
         '<LocationMatch "^/earlier$">\nCEPNextUpdate 30\nCEPTemplates CorpUser\n</LocationMatch>',
         *[location_section(path, name=None, auth=path not in below,
                            directory=None if path in below else "corp", extra=lines)
@@ -64,9 +63,6 @@ def server(make_module_httpd):
         '<LocationMatch "^/later$">\nCEPNextUpdate 25\nCEPTemplates CorpUser\n</LocationMatch>',
         "<If \"%{REQUEST_URI} == '/if'\">\nCEPNextUpdate 26\nCEPTemplateRights autoenroll\n</If>",
         server=("CEPTokenTTL 0", *SERVER))
-    server.log.expect("CEP0131")  # one policyID for many views: only here
-    server.start()
-    return server.wait_for_policy()
 
 
 @pytest.mark.parametrize("path", CASES)

@@ -8,6 +8,7 @@ import pytest
 
 from cep_env import soap
 from cep_env.httpd import PATH, location_section
+from cep_env.waiting import wait_until
 from conftest import start_sample
 from test_page import get
 
@@ -24,17 +25,18 @@ class Server:
         self.httpd = httpd
         self.seen = 0
 
+    def accesses(self, count):
+        """The lines of the access log, as soon as there are count of them."""
+        def lines():
+            with open(self.httpd.path("access.log"), encoding="utf-8") as file:
+                found = [line.rstrip("\n") for line in file if line.endswith("\n")]
+            return len(found) >= count and found
+        return wait_until(lines)
+
     def records(self, count=1):
         """The next lines of both logs, which must say the same, as dictionaries."""
-        deadline = time.monotonic() + 10
-        while True:
-            with open(self.httpd.path("access.log"), encoding="utf-8") as file:
-                notes = [line.rstrip("\n").split("|") for line in file if line.endswith("\n")]
-            lines = self.httpd.log.find("CEP0600")
-            if len(notes) >= self.seen + count and len(lines) >= self.seen + count:
-                break
-            assert time.monotonic() < deadline, (notes, [line.text for line in lines])
-            time.sleep(0.02)
+        lines = self.httpd.log.wait_for("CEP0600", count=self.seen + count)
+        notes = [line.split("|") for line in self.accesses(self.seen + count)]
         time.sleep(0.05)
         assert len(lines) == len(self.httpd.log.find("CEP0600")) == self.seen + count
         told = [dict(re.findall(r'(\w+)="?([^" ]*)"?', line.text.split("CEP0600: ")[1]))
@@ -136,13 +138,5 @@ def test_other_requests_have_no_record(server):
     server.httpd.write("file.txt", "hello")
     assert get(server.httpd, path="/file.txt", user=None).status == 200
     assert get(server.httpd, path="/nothing", user=None).status == 404
-    deadline = time.monotonic() + 10
-    while True:
-        with open(server.httpd.path("access.log"), encoding="utf-8") as file:
-            lines = file.read().splitlines()
-        if len(lines) >= server.seen + 2:
-            break
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    assert lines[-2:] == ["|".join("-" * len(NAMES))] * 2
+    assert server.accesses(server.seen + 2)[-2:] == ["|".join("-" * len(NAMES))] * 2
     assert len(server.httpd.log.find("CEP0600")) == server.seen

@@ -10,7 +10,8 @@ from lxml import etree
 
 from cep_env import evaluator, ldif, soap
 from cep_env.evaluator import compare
-from cep_env.httpd import PASSWORDS, directory_section, location_section
+from cep_env.httpd import PASSWORDS
+from conftest import start_sample
 
 FOREST = ("base.ldif", "templates.ldif", "pki_objects.ldif", "principals.ldif")
 CA = "dom-ADCS-CA"
@@ -56,12 +57,9 @@ def forest(shared, *more):
 def start_forest(server, entries):
     server.write_passwords({**PASSWORDS, **{name: name + "-password"
                                             for name in CALLERS.values()}})
-    server.write("policy.ldif", ldif.dump(entries))
-    server.configure(directory_section("file:" + server.path("policy.ldif")), location_section())
     # Findings about real templates are no trouble here: the answers are what is looked at.
     server.log.allow(r"CEP03\d\d", "CEP0401")
-    server.start()
-    server.wait_for_policy()
+    start_sample(server, entries=entries)
     server.log.wait_for("CEP0500")
     return server
 

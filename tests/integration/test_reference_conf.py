@@ -9,7 +9,7 @@ import pytest
 
 from cep_env import SAMPLE, SOURCE, ldif, soap
 from cep_env.certs import Certificates, ClientAuthority, sid_extension
-from cep_env.httpd import facts
+from cep_env.httpd import has_modules, load_modules
 from cep_env.leaks import Leaks
 from security_descriptor import sid_from_bytes
 
@@ -23,12 +23,8 @@ HOSTS = ("cep.corp.example", "cep-cert.corp.example", "cep-linux.corp.example", 
 MODULES = ("ldap", "authnz_ldap", "auth_gssapi")
 
 
-def present(name):
-    return os.path.exists(os.path.join(facts()["modules"], "mod_%s.so" % name))
-
-
-pytestmark = pytest.mark.skipif(not all(present(name) for name in MODULES),
-                                reason="mod_auth_gssapi or mod_authnz_ldap is not installed")
+pytestmark = pytest.mark.skipif(
+    not has_modules(*MODULES), reason="mod_auth_gssapi or mod_authnz_ldap is not installed")
 
 
 def reference():
@@ -79,8 +75,7 @@ def install(server, clients, server_wide=(), **changes):
     server.configure(server=(), cache=False)
     with open(server.path("httpd.conf"), encoding="utf-8") as file:
         frame = file.read().split("<VirtualHost")[0]
-    loads = "".join("LoadModule %s_module %s/mod_%s.so\n" % (name, facts()["modules"], name)
-                    for name in MODULES)
+    loads = "".join(line + "\n" for line in load_modules(*MODULES))
     # As Debian does: the modules first, then this file.
     server.write("httpd.conf", frame.replace("LoadModule cep_module", loads +
                                              "LoadModule cep_module", 1) +
@@ -132,22 +127,8 @@ def alice(clients):
 
 def ask(server, name, path, client=None, headers=None, body=None, method="POST"):
     """To one of the hosts, by the name that TLS tells."""
-    import http.client
-    import socket
-    import ssl
-    context = ssl.create_default_context(cafile=server.certificates.ca_file)
-    if client:
-        context.load_cert_chain(client.path)
-    connection = http.client.HTTPConnection(name, server.port)
-    connection.sock = context.wrap_socket(
-        socket.create_connection(("127.0.0.1", server.port), 20), server_hostname=name)
-    try:
-        connection.request(method, path, soap.build() if body is None else body, {
-            "Content-Type": soap.CONTENT_TYPE, **(headers or {})})
-        response = connection.getresponse()
-        return soap.Response(response.status, response.headers, response.read())
-    finally:
-        connection.close()
+    return soap.send(server, body, user=None, path=path, method=method, headers=headers, name=name,
+                     certificate=client and client.path)
 
 
 def test_the_start_has_nothing_to_say(server):

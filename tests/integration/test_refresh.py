@@ -579,9 +579,7 @@ def test_children_are_killed_under_load(make_httpd, mpm):
     for a long run; else some 3 s."""
     kills = int(os.environ.get("CEP_KILLS", 0))
     server = make_httpd(mpm)
-    first = server.path("first.ldif")
-    ldif.write(first, all_renamed("The beginning"))
-    start_sample(server, path=first)
+    start_sample(server, entries=all_renamed("The beginning"))
     server.log.wait_for("CEP0500")
     server.log.kills = True
     chance = random.Random(7)

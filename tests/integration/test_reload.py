@@ -4,7 +4,6 @@
 import os
 import re
 import signal
-import threading
 import time
 
 import pytest
@@ -12,7 +11,9 @@ import pytest
 from cep_env import SAMPLE, evaluator, ldif, soap
 from cep_env.evaluator import compare
 from cep_env.httpd import MPMS, directory_section, location_section
+from cep_env.waiting import wait_until
 from conftest import start_sample
+from load import Load
 
 WORKERS_ASKED = 24  # enough requests, each on a new connection, to meet every worker
 
@@ -40,10 +41,7 @@ def display_name(server, **options):
 
 
 def wait_for_name(server, name, timeout=8):
-    deadline = time.monotonic() + timeout
-    while display_name(server) != name:
-        assert time.monotonic() < deadline, "the new policy did not come:\n" + server.log.tail()
-        time.sleep(0.05)
+    wait_until(lambda: display_name(server) == name, timeout, server.log.tail)
 
 
 @pytest.mark.parametrize("mpm", MPMS)
@@ -94,14 +92,11 @@ def test_accounts_follow_too(make_httpd, ttl):
     server.write("policy.ldif", ldif.dump(entries))
     expected = evaluator.Directory(entries).answer("alice")
     assert "CorpUser" not in expected["policies"]
-    deadline = time.monotonic() + 8
-    while any(compare(soap.send(server).model(), expected) for _ in range(WORKERS_ASKED)):
-        assert time.monotonic() < deadline
+    wait_until(lambda: not any(compare(soap.send(server).model(), expected)
+                               for _ in range(WORKERS_ASKED)), 8)
     alice.set("userAccountControl", "514")
     server.write("policy.ldif", ldif.dump(entries))
-    deadline = time.monotonic() + 8
-    while any(soap.send(server).status == 200 for _ in range(WORKERS_ASKED)):
-        assert time.monotonic() < deadline
+    wait_until(lambda: all(soap.send(server).status != 200 for _ in range(WORKERS_ASKED)), 8)
     soap.check_fault(soap.send(server), "Sender", "FailedAuthentication")
 
 
@@ -131,38 +126,6 @@ def test_file_taken_away(make_httpd):
     server.log.wait_for("CEP0501")
     for _ in range(WORKERS_ASKED):
         soap.check_answer(soap.send(server))
-
-
-class Load:
-    """Requests in the background; keeps what was not an answer."""
-
-    def __init__(self, server, threads=4):
-        self.server, self.wrong, self.count = server, [], 0
-        self.end = threading.Event()
-        self.threads = [threading.Thread(target=self.run) for _ in range(threads)]
-
-    def run(self):
-        while not self.end.is_set():
-            try:
-                self.check(soap.send(self.server))
-            except Exception as error:  # whatever it is, a request was lost
-                self.wrong.append(repr(error))
-            self.count += 1
-
-    def check(self, response):
-        model = soap.parse(response.body)
-        if response.status != 200 or not model["policies"]:
-            self.wrong.append(model["fault"] or model)
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.end.set()
-        for thread in self.threads:
-            thread.join()
 
 
 class WholeLoad(Load):
@@ -199,10 +162,9 @@ def test_graceful_restart_under_load(make_httpd, mpm):
     wait_for_name(server, "After the restarts", timeout=15)
 
 
-def test_change_under_load(make_httpd, tmp_path):
+def test_change_under_load(make_httpd):
     """Every answer is the old policy or the new one, whole."""
-    ldif.write(tmp_path / "first.ldif", all_renamed("Name 0"))
-    server = start_sample(make_httpd(), path=tmp_path / "first.ldif")
+    server = start_sample(make_httpd(), entries=all_renamed("Name 0"))
     with WholeLoad(server) as load:
         for number in range(1, 5):
             server.write("policy.ldif", ldif.dump(all_renamed("Name %d" % number)))
@@ -281,10 +243,7 @@ def test_graceful_restart_takes_a_new_configuration(make_httpd):
     server.configure(directory_section("file:" + server.path("policy.ldif")),
                      location_section(name="Another name"))
     server.reload()
-    deadline = time.monotonic() + 5
-    while soap.send(server).model().get("friendly_name") != "Another name":
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: soap.send(server).model().get("friendly_name") == "Another name", 5)
 
 
 def test_snapshot_outlives_the_server(make_httpd):

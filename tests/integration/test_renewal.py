@@ -10,8 +10,6 @@ down; CEPKeyBasedRenewal ignored.
 """
 
 import base64
-import os
-import sys
 
 import pytest
 from cryptography import x509
@@ -19,13 +17,10 @@ from cryptography import x509
 from cep_env import SAMPLE, ldif, soap
 from cep_env.certs import ClientAuthority, alternative_names, sid_extension
 from cep_env.evaluator import Directory, View, compare
-from cep_env.httpd import directory_section, free_port, location_section
+from cep_env.httpd import USERNAME_TOKEN, directory_section, free_port, location_section
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-from slapd import Slapd, find_slapd, make_certificates  # noqa: E402
-from test_certificate import (  # noqa: E402
-    account_sid, add_hosts, basic, check_refused, location, send, virtual_host)
+from slapd import Slapd, find_slapd, make_certificates
+from test_certificate import account_sid, basic, check_refused, location, send
 
 RENEWAL = View(renewal=True)
 KBR, PLAIN, UPN, NARROW, OTHER_WAY = "/kbr", "/plain", "/upn", "/narrow", "/other-way"
@@ -135,11 +130,10 @@ def start(server, people, url=None, server_wide=("CEPTokenTTL 0",), extra=()):
     server.configure(directory_section(url or "file:" + path, extra=extra),
                      location_section(), location_section(USER, extra=(ON,)),
                      location_section(TOKEN, auth=False, extra=(
-                         ON, "AuthType CEP", "CEPAuthProvider file",
-                         'AuthUserFile "${ROOT}/users"', "Require valid-user")),
+                         ON, *USERNAME_TOKEN, "Require valid-user")),
                      server=server_wide)
-    add_hosts(server, virtual_host(
-        server, server.require, "require", cas, "CEPTemplateRights autoenroll",
+    server.add_hosts(server.certificate_host(
+        server.require, "require", cas, "CEPTemplateRights autoenroll",
         location(KBR, ON, ssl_only),
         location(PLAIN, ssl_only),
         location(UPN, ON, "CEPCertificateMapping upn", ssl_only),

@@ -4,8 +4,6 @@
 import base64
 import os
 import re
-import socket
-import ssl
 
 import pytest
 from lxml import etree
@@ -94,9 +92,7 @@ def test_identity_is_no_encoding(sample):
 
 def raw(server, *requests, wait=None):
     """All that comes back when these octets are sent at once; wait: read that before the last."""
-    context = ssl.create_default_context(cafile=server.certificates.ca_file)
-    with socket.create_connection(("127.0.0.1", server.port), 10) as plain, \
-            context.wrap_socket(plain, server_hostname="localhost") as connection:
+    with soap.connect(server, timeout=10) as connection:
         got = b""
         for number, request in enumerate(requests):
             while wait and number == len(requests) - 1 and wait not in got:
@@ -183,9 +179,7 @@ def test_bodies_whose_end_is_not_clear(sample):
 
 
 def test_body_shorter_than_promised(sample):
-    context = ssl.create_default_context(cafile=sample.certificates.ca_file)
-    with socket.create_connection(("127.0.0.1", sample.port), 10) as plain, \
-            context.wrap_socket(plain, server_hostname="localhost") as connection:
+    with soap.connect(sample, timeout=10) as connection:
         connection.sendall(post(soap.build(), length=5000))
         connection.close()
     soap.check_answer(soap.send(sample))
@@ -229,14 +223,8 @@ def test_chunked_body_over_the_limit(sample):
 
 def test_huge_length_is_refused_unread(sample):
     """The header alone is enough: no octet of the body is waited for."""
-    context = ssl.create_default_context(cafile=sample.certificates.ca_file)
-    authorization = soap.Client(sample).headers["Authorization"]
-    with socket.create_connection(("127.0.0.1", sample.port), 10) as plain, \
-            context.wrap_socket(plain, server_hostname="localhost") as connection:
-        connection.sendall((
-            "POST %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: %s\r\nContent-Type: %s\r\n"
-            "Content-Length: 999999999999\r\nExpect: 100-continue\r\n\r\n" % (
-                PATH, authorization, soap.CONTENT_TYPE)).encode())
+    with soap.connect(sample, timeout=10) as connection:
+        connection.sendall(post(b"", "Expect: 100-continue", length=999999999999))
         assert b" 413 " in connection.recv(4096).split(b"\r\n")[0]
 
 
@@ -407,13 +395,8 @@ def test_without_authentication(make_httpd):
 
 def test_slow_client_holds_nobody_up(sample):
     """A body that does not come keeps one worker waiting and no other caller."""
-    context = ssl.create_default_context(cafile=sample.certificates.ca_file)
-    authorization = soap.Client(sample).headers["Authorization"]
-    with socket.create_connection(("127.0.0.1", sample.port), 10) as plain, \
-            context.wrap_socket(plain, server_hostname="localhost") as connection:
-        connection.sendall((
-            "POST %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: %s\r\nContent-Type: %s\r\n"
-            "Content-Length: 900\r\n\r\n<s:" % (PATH, authorization, soap.CONTENT_TYPE)).encode())
+    with soap.connect(sample, timeout=10) as connection:
+        connection.sendall(post(b"<s:", length=900))
         for _ in range(3):
             soap.check_answer(soap.send(sample))
 

@@ -10,6 +10,7 @@ import security_descriptor as sd
 from cep_env import evaluator, ldif, soap
 from cep_env.evaluator import compare
 from cep_env.httpd import PASSWORDS, directory_section, location_section
+from cep_env.waiting import wait_until
 from samba_ad import BASE
 from test_ldap import entries
 from test_refresh import wait_for_reason
@@ -53,13 +54,6 @@ def ask(server, user="alice", **options):
 
 def listed(server, user):
     return set(soap.check_answer(ask(server, user))["policies"] or ())
-
-
-def wait_until(condition, timeout=10):
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,13 @@ from black_hole import BlackHole
 from cep_env import SAMPLE, evaluator, ldif, soap
 from cep_env.evaluator import compare
 from cep_env.httpd import directory_section, free_port, location_section
+from cep_env.waiting import wait_until
+from load import Load
 from relay import Relay
 from samba_ad import HOST
 from test_refresh import several_failures
-from test_reload import Load, display_name, wait_for_name
-from test_samba import ask, configure, listed, login, start, wait_until, write_passwords
+from test_reload import display_name, wait_for_name
+from test_samba import ask, configure, listed, login, start, write_passwords
 
 TRY_AGAIN = ("Receiver", "InternalServiceFault")
 

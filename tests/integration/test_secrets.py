@@ -8,27 +8,25 @@ these lines would be found is tested too.
 
 import base64
 import glob
-import http.client
 import json
 import os
 import re
-import ssl
 import subprocess
 
 import pytest
 
 from cep_env import soap
 from cep_env.certs import ClientAuthority, sid_extension
-from cep_env.httpd import directory_section, facts, free_port, location_section
+from cep_env.httpd import (
+    USERNAME_TOKEN, directory_section, free_port, has_modules, load_modules, location_section)
 from security_descriptor import sid_from_bytes
 from test_username import probe  # noqa: F401
 from test_matrix import Tickets, ldap_lines
 
 MODULES = ("ldap", "authnz_ldap", "auth_gssapi", "authn_socache")
 
-pytestmark = pytest.mark.skipif(not all(
-    os.path.exists(os.path.join(facts()["modules"], "mod_%s.so" % name)) for name in MODULES),
-    reason="mod_auth_gssapi or mod_authnz_ldap is not installed")
+pytestmark = pytest.mark.skipif(
+    not has_modules(*MODULES), reason="mod_auth_gssapi or mod_authnz_ldap is not installed")
 
 HTTPD_S_OWN = "http:trace3"
 WRONG = "Wr0ng-c4nary-"  # and what makes each of its own
@@ -86,8 +84,7 @@ def configure(server, ad, module, level):
                 "Require valid-user")
     locked = ("AuthType CEP", "CEPAuthProvider corp-users", "CEPAuthFailures 1 30m",
               "Require valid-user")
-    files = ("AuthType CEP", "CEPAuthProvider file", 'AuthUserFile "${ROOT}/users"',
-             "Require valid-user")
+    files = USERNAME_TOKEN + ("Require valid-user",)
 
     def place(path, directory, lines):
         return location_section(path, directory, auth=False, extra=lines)
@@ -108,8 +105,7 @@ def configure(server, ad, module, level):
     server.configure(
         *bind.values(), *sections, log_level=level, server=(
             "CEPTokenTTL 10m", 'LoadModule probe_module "%s"' % module,
-            *("LoadModule %s_module %s/mod_%s.so" % (name, facts()["modules"], name)
-              for name in MODULES),
+            *load_modules(*MODULES),
             'LDAPTrustedGlobalCert CA_BASE64 "%s"' % ad.ca_file, "LDAPVerifyServerCert On",
             "LimitRequestFieldSize 65536", "AuthnCacheEnable",
             "<AuthnProviderAlias ldap corp-users>", *ldap_lines(ad), "</AuthnProviderAlias>",
@@ -146,24 +142,10 @@ def make(make_httpd, active_directory, probe, tmp_path):  # noqa: F811
                *next(e for e in ad.entries if e.dn == trust).values("cACertificate"))
 
 
-def connection(server, client=None):
-    context = ssl.create_default_context(cafile=server.certificates.ca_file)
-    if client:
-        context.load_cert_chain(client.path)
-    return http.client.HTTPSConnection(
-        "127.0.0.1", server.certificate_port if client else server.port, timeout=20,
-        context=context)
-
-
 def ask(server, path, headers=None, security="", client=None, body=None):
-    made = connection(server, client)
-    try:
-        made.request("POST", path, body or soap.build(headers=security),
-                     {"Content-Type": soap.CONTENT_TYPE, **(headers or {})})
-        response = made.getresponse()
-        return soap.Response(response.status, response.headers, response.read())
-    finally:
-        made.close()
+    return soap.send(server, body or soap.build(headers=security), user=None, path=path,
+                     headers=headers, port=server.certificate_port if client else server.port,
+                     certificate=client and client.path)
 
 
 def by_ticket(server, ad, canaries):

@@ -16,18 +16,12 @@ import zlib
 import pytest
 
 from cep_env import SAMPLE, TESTS, ldif, soap
-from cep_env.httpd import (
-    MPMS, PATH, PASSWORDS, apxs, directory_section, facts, location_section)
+from cep_env.httpd import MPMS, PATH, PASSWORDS, load_modules, location_section
 from conftest import start_sample
 from slapd import Slapd, find_slapd
 
 GZIP = {"Accept-Encoding": "gzip"}
 MESSAGE = "urn:uuid:0123"
-
-
-def modules(*names):
-    return tuple("LoadModule %s_module %s/mod_%s.so" % (name, facts()["modules"], name)
-                 for name in names)
 
 
 def many(count):
@@ -48,11 +42,8 @@ def many(count):
 
 
 def start(server, *sections, entries=None, lines=(), cache="CEPTokenCache shmcb", url=None):
-    server.write("policy.ldif", ldif.dump(entries or ldif.read(SAMPLE)))
-    server.configure(directory_section(url or "file:" + server.path("policy.ldif"), refresh="60s"),
-                     *(sections or (location_section(),)), server=lines + (cache,))
-    server.start()
-    return server.wait_for_policy()
+    return start_sample(server, *sections, entries=entries, url=url, refresh="60s",
+                        server=lines + (cache,))
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +110,7 @@ def test_no_gzip_turns_it_off(make_httpd):
 
 def test_mod_deflate_leaves_it_alone(make_httpd):
     server = start(make_httpd(), location_section(extra=("SetOutputFilter DEFLATE",)),
-                   lines=modules("filter", "deflate"))
+                   lines=load_modules("filter", "deflate"))
     plain, packed = both(server)
     assert packed.headers["Content-Encoding"] == "gzip"
     assert gzip.decompress(packed.body) == plain.body
@@ -145,7 +136,7 @@ def test_curl_reads_it(large):
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_http2(make_httpd):
     server = start(make_httpd(), entries=many(300),
-                   lines=modules("http2") + ("Protocols h2 http/1.1",))
+                   lines=load_modules("http2") + ("Protocols h2 http/1.1",))
     plain = soap.send(server, soap.build(message_id=MESSAGE)).body
     for options in ((), ("--compressed",)):
         assert curl(server, "--http2", *options) == plain
@@ -267,12 +258,9 @@ def test_no_file_is_looked_for(make_httpd):
     other = location_section("/other", directory=None, auth=False).replace("SetHandler cep\n",
                                                                            "SetHandler none\n")
     server.write(".htaccess", "Header always set X-Walked 1\n")
-    server.write("policy.ldif", ldif.dump(ldif.read(SAMPLE)))
-    server.configure(directory_section("file:" + server.path("policy.ldif")), location_section(),
-                     other.replace('    CEPPolicyName "Corp policy"\n', ""),
-                     '<Directory "${ROOT}">\nAllowOverride All\n</Directory>')
-    server.start()
-    server.wait_for_policy()
+    start_sample(server, location_section(),
+                 other.replace('    CEPPolicyName "Corp policy"\n', ""),
+                 '<Directory "${ROOT}">\nAllowOverride All\n</Directory>')
     response = soap.send(server)
     soap.check_answer(response)
     assert "X-Walked" not in response.headers
@@ -284,12 +272,8 @@ def test_another_handler_is_refused(make_httpd):
     server = make_httpd()
     section = location_section(extra=('SetHandler "%{reqenv:LATE}"',
                                       "SetEnvIf Request_Method POST LATE=server-status"))
-    server.write("policy.ldif", ldif.dump(ldif.read(SAMPLE)))
-    server.configure(directory_section("file:" + server.path("policy.ldif")),
-                     "SetEnvIf Request_Method POST LATE=cep",
-                     section.replace("    SetHandler cep\n", ""))
-    server.start()
-    server.wait_for_policy()
+    start_sample(server, "SetEnvIf Request_Method POST LATE=cep",
+                 section.replace("    SetHandler cep\n", ""))
     server.log.expect("CEP0663")
     assert soap.send(server).status == 500
 

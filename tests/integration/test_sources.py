@@ -1,69 +1,32 @@
 # Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0
 """The same directory from a file and from a real slapd: the same bytes, on each way to it."""
 
+import contextlib
 import os
-import shutil
-import tempfile
 import time
 
 import pytest
 
-from cep_env import SAMPLE, evaluator, ldif, soap
+from cep_env import evaluator, ldif, soap
 from cep_env.evaluator import compare
 from cep_env.httpd import directory_section, location_section
-from slapd import Slapd, find_slapd, make_certificates
+from cep_env.waiting import wait_until
+from slapd import Directory, find_slapd
 from test_main import CALLERS
 
 pytestmark = pytest.mark.skipif(find_slapd() is None, reason="slapd is not installed")
 
 
-class Directory:
-    """A slapd on the sample directory, in a short path that httpd's user may enter."""
-
-    def __init__(self, options=(), text=SAMPLE):
-        self.root = tempfile.mkdtemp(prefix="cep-")
-        os.chmod(self.root, 0o755)
-        self.tls = make_certificates(os.path.join(self.root, "tls"))
-        self.slapd = Slapd(os.path.join(self.root, "slapd"), text, self.tls, options)
-        # What workers of another user need to reach: the CA, the password, the socket.
-        os.chmod(os.path.join(self.root, "slapd"), 0o755)
-        for path in (self.tls.ca, self.tls.other_ca, self.slapd.password_file):
-            os.chmod(path, 0o644)
-
-    def close(self):
-        self.slapd.stop()
-        shutil.rmtree(self.root)
-
-    def simple(self, *more):
-        """Directives of a bind with a password."""
-        return ("CEPBind simple", 'CEPBindDN "%s"' % self.slapd.bind_dn,
-                'CEPBindPasswordFile "%s"' % self.slapd.password_file, "CEPTimeout 3s") + more
-
-    def ca(self):
-        return 'CEPCACertificateFile "%s"' % self.tls.ca
-
-
 @pytest.fixture
 def make_directory():
-    made = []
-
-    def make(**options):
-        directory = Directory(**options)
-        made.append(directory)
-        directory.slapd.start()
-        return directory
-
-    yield make
-    for directory in made:
-        directory.close()
+    with contextlib.ExitStack() as made:
+        yield lambda **options: made.enter_context(Directory(**options))
 
 
 @pytest.fixture(scope="module")
 def directory():
-    made = Directory()
-    made.slapd.start()
-    yield made
-    made.close()
+    with Directory() as made:
+        yield made
 
 
 def configure(server, *urls, extra=()):
@@ -167,23 +130,8 @@ def test_directory_goes_and_comes_back(make_httpd, make_directory):
     assert time.monotonic() - begin < 5
     soap.check_fault(response, "Receiver", "InternalServiceFault")
     assert int(response.headers["Retry-After"]) > 0
-    restart_on(directory.slapd, port)
-    deadline = time.monotonic() + 10
-    while soap.send(server).status != 200:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
-def restart_on(slapd, port):
-    """Start again on the port that the server's configuration names."""
-    import slapd as module
-    original, ports = module.free_port, [port]
-    module.free_port = lambda: ports.pop() if ports else original()
-    try:
-        slapd.start()
-    finally:
-        module.free_port = original
-    assert slapd.port == port
+    directory.slapd.start(port)
+    wait_until(lambda: soap.send(server).status == 200)
 
 
 def test_directory_that_hangs(make_httpd, make_directory):
@@ -200,10 +148,7 @@ def test_directory_that_hangs(make_httpd, make_directory):
     directory.slapd.resume()
     soap.check_fault(response, "Receiver", "InternalServiceFault")
     assert taken < 8
-    deadline = time.monotonic() + 10
-    while soap.send(server).status != 200:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_until(lambda: soap.send(server).status == 200)
 
 
 def test_hanging_directory_and_stop(make_httpd, make_directory):

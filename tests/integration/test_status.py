@@ -5,13 +5,13 @@ import html
 import json
 import os
 import re
-import time
 from urllib.parse import quote
 
 import pytest
 
 from cep_env import SAMPLE, SOURCE, ldif, soap
 from cep_env.httpd import directory_section, location_section
+from cep_env.waiting import wait_until
 from conftest import start_sample
 
 STATUS = "/cep-status"
@@ -45,19 +45,19 @@ def state(server, directory="corp"):
 
 
 def wait_for_state(server, wanted, directory="corp"):
-    deadline = time.monotonic() + 15
-    while state(server, directory)["State"] != wanted:
-        assert time.monotonic() < deadline, state(server, directory)
-        time.sleep(0.1)
+    wait_until(lambda: state(server, directory)["State"] == wanted, 15,
+               lambda: state(server, directory))
     return state(server, directory)
 
 
 @pytest.fixture(scope="module")
 def server(make_module_httpd):
-    return start_sample(make_module_httpd(), location_section(), status_section(),
-                        status_section("Require method GET POST", path="/open", auth=False),
-                        '<Location "/server-status">\nSetHandler server-status\n'
-                        '</Location>')
+    server = start_sample(make_module_httpd(), location_section(), status_section(),
+                          status_section("Require method GET POST", path="/open", auth=False),
+                          '<Location "/server-status">\nSetHandler server-status\n'
+                          '</Location>')
+    server.log.wait_for("CEP0500")  # the run is recorded, too
+    return server
 
 
 def test_json(server):
@@ -119,12 +119,8 @@ def test_methods_and_access(server):
     assert get(server, user=None, path="/open").status == 200
 
 
-@pytest.mark.parametrize("caller", PEOPLE)
-def test_explanation_agrees_with_answer(server, caller):
-    """To a client that takes all versions."""
-    offered = soap.check_answer(soap.send(server, user=caller))["policies"] or {}
-    found, = json.loads(page(server, "?json&user=" + caller.replace("$", "%24")))["Callers"]
-    assert found["Account"] and found["Reason"] is None
+def check_explanation(found, offered):
+    """It has a sentence on every template, and offers what the answer does."""
     names = {one["Name"]: one for one in found["Templates"]}
     assert set(offered) == {name for name, one in names.items() if one["Offered"]}
     assert {name for name, policy in offered.items() if policy["autoEnroll"]} == \
@@ -132,6 +128,15 @@ def test_explanation_agrees_with_answer(server, caller):
     assert set(names) >= {entry.text("cn") for entry in ldif.read(SAMPLE)
                           if entry.is_a("pKICertificateTemplate")}
     assert all(one["Text"] for one in names.values())
+
+
+@pytest.mark.parametrize("caller", PEOPLE)
+def test_explanation_agrees_with_answer(server, caller):
+    """To a client that takes all versions."""
+    offered = soap.check_answer(soap.send(server, user=caller))["policies"] or {}
+    found, = json.loads(page(server, "?json&user=" + caller.replace("$", "%24")))["Callers"]
+    assert found["Account"] and found["Reason"] is None
+    check_explanation(found, offered)
 
 
 def test_explanation_names_the_rule(server):
@@ -196,13 +201,7 @@ def test_explanation_of_an_instance_agrees_with_its_answer(views, path, caller):
     for instance in (path, "https://localhost:%d%s" % (views.port, path)):
         found = explained(views, caller, instance)
         assert found["Instance"] == "https://localhost:%d%s" % (views.port, path)
-        names = {one["Name"]: one for one in found["Templates"]}
-        assert set(offered) == {name for name, one in names.items() if one["Offered"]}
-        assert {name for name, policy in offered.items() if policy["autoEnroll"]} == \
-            {name for name, one in names.items() if one["AutoEnroll"]}
-        assert set(names) >= {entry.text("cn") for entry in ldif.read(SAMPLE)
-                              if entry.is_a("pKICertificateTemplate")}
-        assert all(one["Text"] for one in names.values())
+        check_explanation(found, offered)
 
 
 @pytest.mark.parametrize("path, name, sentence", [
@@ -251,10 +250,8 @@ def test_left_out_and_failing(make_httpd):
     entries = ldif.read(SAMPLE)
     ldif.find(entries, "WebServer", "pKICertificateTemplate").set(
         "msPKI-Cert-Template-OID", "<b>no OID</b>")
-    path = server.path("broken.ldif")
-    ldif.write(path, entries)
     server.log.allow(r"CEP\d+: directory corp, (template|CA)")
-    start_sample(server, location_section(), status_section(), path=path)
+    start_sample(server, location_section(), status_section(), entries=entries)
     found = state(server)
     assert found["TemplatesLeftOut"] == 1
     finding, = (one for one in found["FindingList"] if one["LeftOut"])
@@ -327,14 +324,9 @@ def test_absent(make_httpd):
 
 def test_several_directories(make_httpd):
     server = make_httpd()
-    with open(SAMPLE, encoding="utf-8") as file:
-        copy = server.write("policy.ldif", file.read())
     server.log.expect("CEP0501")
-    server.configure(directory_section("file:" + copy),
-                     directory_section("file:" + os.path.join(server.root, "none"), name="other"),
-                     location_section(), status_section())
-    server.start()
-    server.wait_for_policy()
+    start_sample(server, directory_section("file:" + server.path("none"), name="other"),
+                 location_section(), status_section())
     wait_for_state(server, "current")
     assert wait_for_state(server, "absent", "other")["Error"]
 

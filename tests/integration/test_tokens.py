@@ -1,91 +1,33 @@
 # Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0
 """The token cache: who was looked up is known for a while, by all workers, and nobody else is."""
 
-import shutil
-import socket
-import subprocess
+import contextlib
 import time
 
 import pytest
 
 from cep_env import SAMPLE, soap
-from cep_env.httpd import MPMS, directory_section, facts, free_port, location_section
+from cep_env.httpd import MPMS, directory_section, load_modules, location_section
+from cep_env.waiting import wait_until
 from relay import Relay
-from slapd import find_slapd
-from test_sources import Directory
+from slapd import Directory, find_slapd
+from stores import Store
 
 pytestmark = pytest.mark.skipif(find_slapd() is None, reason="slapd is not installed")
 
 PROVIDERS = ("shmcb", "redis", "memcache")
 
 
-class Store:
-    """A redis or memcached of our own on a free loopback port, with nothing on disk."""
-
-    def __init__(self, kind):
-        self.kind, self.port, self.process = kind, free_port(), None
-        program = {"redis": "redis-server", "memcache": "memcached"}[kind]
-        self.program = shutil.which(program)
-        if self.program is None:
-            pytest.skip(program + " is not installed")
-
-    def start(self):
-        options = {"redis": ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
-                             "--appendonly", "no"],
-                   "memcache": ["-p", str(self.port), "-l", "127.0.0.1", "-U", "0", "-u", "nobody"]}
-        self.process = subprocess.Popen([self.program] + options[self.kind],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL, cwd="/")
-        for _ in range(200):
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return self
-            except OSError:
-                time.sleep(0.02)
-        raise AssertionError(self.program + " does not listen")
-
-    def stop(self):
-        if self.process:
-            self.process.terminate()
-            self.process.wait(10)
-        self.process = None
-
-    def command(self, *words):
-        """One redis command; lists, texts and numbers as Python has them."""
-        words = [word if isinstance(word, bytes) else str(word).encode() for word in words]
-        with socket.create_connection(("127.0.0.1", self.port), 5) as sock:
-            sock.sendall(b"*%d\r\n" % len(words) +
-                         b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words))
-            return self.reply(sock.makefile("rb"))
-
-    def reply(self, file):
-        kind, rest = file.read(1), file.readline().strip()
-        if kind == b"*":
-            return [self.reply(file) for _ in range(int(rest))]
-        if kind == b"$":
-            return file.read(int(rest) + 2)[:-2] if int(rest) >= 0 else None
-        return rest
-
-
 @pytest.fixture
 def make_store():
-    made = []
-
-    def make(kind):
-        made.append(Store(kind))
-        return made[-1].start()
-
-    yield make
-    for store in made:
-        store.stop()
+    with contextlib.ExitStack() as made:
+        yield lambda kind: made.enter_context(Store(kind))
 
 
 @pytest.fixture
 def directory():
-    made = Directory()
-    made.slapd.start()
-    yield made
-    made.close()
+    with Directory() as made:
+        yield made
 
 
 def start(server, directory, cache, ttl="60s", timeout="1s", refresh="60s", url=None):
@@ -93,8 +35,7 @@ def start(server, directory, cache, ttl="60s", timeout="1s", refresh="60s", url=
     provider = cache.split(":")[0]
     lines = ["CEPTokenTTL " + ttl]
     if provider not in ("none", "shmcb"):
-        lines.append("LoadModule socache_%s_module %s/mod_socache_%s.so" % (
-            provider, facts()["modules"], provider))
+        lines += load_modules("socache_" + provider)
     server.configure(
         directory_section(url or directory.slapd.ldap, refresh=refresh,
                           extra=("CEPTimeout " + timeout,)),
@@ -169,8 +110,7 @@ def remove_from_groups(slapd, user, *groups):
                    for group in groups)
     text += ("dn: CN=%s,CN=Users,DC=corp,DC=example\nchangetype: modify\ndelete: memberOf\n\n" %
              user)
-    subprocess.run(["ldapmodify", "-c", "-Y", "EXTERNAL", "-Q", "-H", slapd.ldapi], input=text,
-                   text=True, capture_output=True)
+    slapd.modify(text, "-c")  # where there is no memberOf, nothing is left to do
 
 
 def groups_of(user):
@@ -185,10 +125,7 @@ def test_a_change_is_seen_after_the_ttl(make_httpd, directory):
     before = listed(server, "alice")
     remove_from_groups(directory.slapd, "alice", *groups_of("alice"))
     assert listed(server, "alice") == before
-    deadline = time.monotonic() + 6
-    while listed(server, "alice") == before:
-        assert time.monotonic() < deadline, "the removal has no effect"
-        time.sleep(0.2)
+    wait_until(lambda: listed(server, "alice") != before, 6, lambda: "the removal has no effect")
     assert set(listed(server, "alice")) < set(before)
 
 
@@ -305,11 +242,8 @@ def test_many_at_once_are_one_question(make_httpd, directory, ttl):
     directory.slapd.pause()
     try:
         clients = [begin(server, "alice") for _ in range(12)]
-        deadline = time.monotonic() + 5
-        while not server.log.find("is asked who alice is", marker):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        time.sleep(0.5)
+        server.log.wait_for("is asked who alice is", marker, timeout=5)
+        time.sleep(0.5)  # the others wait for its answer, and ask nothing themselves
     finally:
         directory.slapd.resume()
     for client in clients:

@@ -2,7 +2,6 @@
 """AuthType CEP: user name and password in the message, httpd's providers, and guessing at them."""
 
 import concurrent.futures
-import glob
 import os
 import shlex
 import shutil
@@ -11,10 +10,11 @@ import time
 
 import pytest
 
-from cep_env import SAMPLE, soap
-from cep_env.httpd import MPMS, PASSWORDS, PATH, apxs, facts, location_section
-from conftest import start_sample
-from cep_env.httpd import directory_section
+from cep_env import soap
+from cep_env.httpd import (
+    MPMS, PASSWORDS, PATH, apxs, has_modules, load_modules, location_section)
+from cep_env.waiting import wait_until
+from conftest import configure_sample, start_sample
 from samba_ad import BASE
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -187,12 +187,8 @@ def curl(server, *options, body):
 @pytest.mark.parametrize("mpm", ("event", "worker"))
 def test_transports(make_httpd, mpm, options):
     server = make_httpd(mpm)
-    with open(SAMPLE, encoding="utf-8") as file:
-        copy = server.write("policy.ldif", file.read())
-    server.configure(directory_section("file:" + copy), "Protocols h2 http/1.1", location(),
-                     server=("CEPTokenTTL 0", "LoadModule http2_module %s/mod_http2.so" %
-                             facts()["modules"]))
-    server.start().wait_for_policy()
+    start_sample(server, "Protocols h2 http/1.1", location(),
+                 server=("CEPTokenTTL 0", *load_modules("http2")))
     body, version = curl(server, *options, body=soap.build(headers=soap.security(TOKEN)))
     assert version == ("2" if "--http2" in options else "1.1")
     assert soap.parse(body)["policies"]
@@ -248,8 +244,7 @@ def test_alias(make_httpd):
     server.write("alias-users", "bob:{SHA}%s\n" % sha("aliased"))
     sections = ('<AuthnProviderAlias file other>\nAuthUserFile "${ROOT}/alias-users"\n'
                 '</AuthnProviderAlias>',)
-    configure(server, location(provider="other file"), server=("CEPTokenTTL 0",) + sections)
-    server.start().wait_for_policy()
+    start_sample(server, location(provider="other file"), server=("CEPTokenTTL 0",) + sections)
     soap.check_answer(ask(server, "bob", "aliased"), ID)
     refused(ask(server, "bob"))  # the alias knows bob: its word is final
     served(ask(server))
@@ -261,19 +256,11 @@ def sha(word):
     return base64.b64encode(hashlib.sha1(word.encode()).digest()).decode()
 
 
-def configure(target, *sections, **options):
-    with open(SAMPLE, encoding="utf-8") as file:
-        copy = target.write("policy.ldif", file.read())
-    target.configure(directory_section("file:" + copy), *sections, **options)
-    return target
-
-
 def test_cache_in_front(make_httpd):
-    server = configure(make_httpd(), location("Require valid-user", "AuthnCacheProvideFor file",
-                                              provider="socache file"),
-                       server=("CEPTokenTTL 0", "LoadModule authn_socache_module %s/"
-                               "mod_authn_socache.so" % facts()["modules"], "AuthnCacheEnable"))
-    server.start().wait_for_policy()
+    server = start_sample(
+        make_httpd(), location("Require valid-user", "AuthnCacheProvideFor file",
+                               provider="socache file"),
+        server=("CEPTokenTTL 0", *load_modules("authn_socache"), "AuthnCacheEnable"))
     served(ask(server))
     server.write_passwords({})
     served(ask(server))
@@ -282,12 +269,10 @@ def test_cache_in_front(make_httpd):
 
 def test_internal_redirect(make_httpd):
     """The message is judged again where the request ends up; it is read from the socket once."""
-    server = configure(
+    server = start_sample(
         make_httpd(), location(path="/old", provider="file"), location(),
         "RewriteEngine On", '<Location "/old">\nRewriteEngine On\nRewriteRule . %s\n</Location>'
-        % PATH, server=("CEPTokenTTL 0", "LoadModule rewrite_module %s/mod_rewrite.so" %
-                        facts()["modules"]))
-    server.start().wait_for_policy()
+        % PATH, server=("CEPTokenTTL 0", *load_modules("rewrite")))
     served(ask(server, path="/old"))
     refused(ask(server, password="wrong", path="/old"))
 
@@ -298,11 +283,9 @@ def test_internal_redirect_in_one_section(make_httpd, kind):
     lines = ["SetHandler cep", "CEPPolicy corp", "AuthType " + kind, 'AuthName "CEP"',
              "AuthBasicProvider file", 'AuthUserFile "${ROOT}/users"', "Require valid-user",
              "RewriteEngine On", "RewriteCond %{REQUEST_URI} ^/old", "RewriteRule . /new"]
-    server = configure(
+    server = start_sample(
         make_httpd(), '<LocationMatch "^/(old|new)$">\n' + "\n".join(lines) + "\n</LocationMatch>",
-        server=("CEPTokenTTL 0", "LoadModule rewrite_module %s/mod_rewrite.so" %
-                facts()["modules"]))
-    server.start().wait_for_policy()
+        server=("CEPTokenTTL 0", *load_modules("rewrite")))
     server.log.allow("AH01617")
 
     def send_to(path, user, word):
@@ -342,7 +325,7 @@ def start(target, module, *sections, **options):
     options.setdefault("server", ("CEPTokenTTL 0",))
     options["server"] += ('LoadModule probe_module "%s"' % module,)
     target.write("asked", "", 0o666)
-    configure(target, *(sections or (location(provider="probe"),)), **options)
+    configure_sample(target, *(sections or (location(provider="probe"),)), **options)
     return target.start().wait_for_policy()
 
 
@@ -370,8 +353,7 @@ def test_body_is_there_behind_a_redirect(make_httpd, probe):
         make_httpd(), probe, location(path="/old", provider="probe"),
         '<Location "/old">\nRewriteEngine On\nRewriteRule . /echo\n</Location>',
         '<Location "/echo">\nSetHandler probe\nRequire all granted\n</Location>',
-        server=("CEPTokenTTL 0", "LoadModule rewrite_module %s/mod_rewrite.so" %
-                facts()["modules"]))
+        server=("CEPTokenTTL 0", *load_modules("rewrite")))
     body = soap.build(headers=soap.credentials("alice", "right")) + b"\n" * 20000
     client = soap.Client(server, user=None)
     for chunks in (None, [body[i:i + 999] for i in range(0, len(body), 999)]) * 2:
@@ -388,8 +370,7 @@ def test_included_in_a_page(make_httpd, probe, user, password):
         make_httpd(), probe, location(provider="probe"),
         '<Location "/pages">\nAuthType CEP\nCEPAuthProvider probe\nRequire valid-user\n'
         'Options +Includes\nSetOutputFilter INCLUDES\n</Location>',
-        server=("CEPTokenTTL 0", "LoadModule include_module %s/mod_include.so" %
-                facts()["modules"]))
+        server=("CEPTokenTTL 0", *load_modules("include")))
     os.mkdir(server.path("pages"))
     server.write("pages/whole.html", 'whole <!--#include virtual="%s" -->' % PATH)
     server.log.allow("AH01390", "unable to include")
@@ -410,8 +391,7 @@ def test_others_authenticate_as_ever(make_httpd, probe):
         make_httpd(), probe, location(provider="probe"), '<Location "/pages">\nAuthType Basic\n'
         'AuthName "x"\nAuthBasicProvider probe\nRequire valid-user\nOptions +Includes\n'
         'SetOutputFilter INCLUDES\n</Location>',
-        server=("CEPTokenTTL 0", "LoadModule include_module %s/mod_include.so" %
-                facts()["modules"]))
+        server=("CEPTokenTTL 0", *load_modules("include")))
     os.mkdir(server.path("pages"))
     server.write("pages/part.html", "part")
     server.write("pages/whole.html", 'whole <!--#include virtual="/pages/part.html" -->')
@@ -495,10 +475,7 @@ def test_own_limit_and_window(make_httpd, probe):
                                                  provider="probe"))
     lock(server, number=1)
     refused(ask(server, password="right"))
-    deadline = time.monotonic() + 20
-    while ask(server, password="right").status != 200:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_until(lambda: ask(server, password="right").status == 200, 20)
 
 
 def test_off(make_httpd, probe):
@@ -598,22 +575,19 @@ def ldap_lines(url, attribute, *more, name="directory"):
 
 
 def ldap_modules(*more):
-    modules = facts()["modules"]
-    return ("CEPTokenTTL 0", "LoadModule ldap_module %s/mod_ldap.so" % modules,
-            "LoadModule authnz_ldap_module %s/mod_authnz_ldap.so" % modules) + more
+    return ("CEPTokenTTL 0", *load_modules("ldap", "authnz_ldap")) + more
 
 
-@pytest.mark.skipif(not glob.glob(facts()["modules"] + "/mod_authnz_ldap.so"),
+@pytest.mark.skipif(not has_modules("authnz_ldap"),
                     reason="mod_authnz_ldap is not installed")
 def test_active_directory(make_httpd, active_directory):
     ad = active_directory
     bind = ('AuthLDAPBindDN "%s"' % ad.bind_name, 'AuthLDAPBindPassword "%s"' % ad.password)
-    server = configure(
+    server = start_sample(
         make_httpd(), location(provider="by-upn by-name"),
         server=ldap_modules('LDAPTrustedGlobalCert CA_BASE64 "%s"' % ad.ca_file,
                             ldap_lines(ad.ldaps, "userPrincipalName", *bind, name="by-upn"),
                             ldap_lines(ad.ldaps, "sAMAccountName", *bind, name="by-name")))
-    server.start().wait_for_policy()
     for user in ("alice", "CORP\\alice", "alice@corp.example", "ALICE"):
         served(ask(server, user, ad.password))
     refused(ask(server, "OTHER\\alice", ad.password))

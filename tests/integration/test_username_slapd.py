@@ -1,18 +1,16 @@
 # Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0
 """AuthType CEP with mod_authnz_ldap against OpenLDAP's slapd, which also has the policy."""
 
-import glob
-
 import pytest
 
-from cep_env import SAMPLE
-from cep_env.httpd import directory_section, facts
+from cep_env import SAMPLE, ldif
+from cep_env.httpd import directory_section, has_modules
 from slapd import Slapd, find_slapd
 from test_username import ask, ldap_lines, ldap_modules, location, refused, served
 
 pytestmark = [
     pytest.mark.skipif(find_slapd() is None, reason="slapd is not installed"),
-    pytest.mark.skipif(not glob.glob(facts()["modules"] + "/mod_authnz_ldap.so"),
+    pytest.mark.skipif(not has_modules("authnz_ldap"),
                        reason="mod_authnz_ldap is not installed"),
 ]
 
@@ -24,13 +22,12 @@ PEOPLE = {"alice": "alice@mail.example", "bob": "team@mail.example", "carol": "t
 
 def content():
     """The sample directory, with passwords and mail addresses."""
-    with open(SAMPLE, encoding="utf-8") as file:
-        text = file.read()
+    entries = ldif.read(SAMPLE)
     for name, mail in PEOPLE.items():
-        line = "\nsAMAccountName: %s\n" % name
-        assert text.count(line) == 1
-        text = text.replace(line, "%suserPassword: %s\nmail: %s\n" % (line, PASSWORD, mail))
-    return text
+        entry, = (entry for entry in entries if entry.text("sAMAccountName") == name)
+        entry.set("userPassword", PASSWORD)
+        entry.set("mail", mail)
+    return ldif.dump(entries)
 
 
 @pytest.fixture(scope="module")

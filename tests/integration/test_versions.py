@@ -12,7 +12,8 @@ import pytest
 
 from cep_env import SAMPLE, evaluator, ldif, soap
 from cep_env.evaluator import compare
-from cep_env.httpd import directory_section, location_section
+from cep_env.httpd import location_section
+from conftest import start_sample
 
 MOST = 2147483647
 VERSIONS = (0, 1, 3, 4, 5, 6, 7, 15)
@@ -53,14 +54,9 @@ def forest():
 
 @pytest.fixture(scope="module")
 def versions(make_module_httpd):
-    server = make_module_httpd()
-    path = server.path("policy.ldif")
-    ldif.write(path, forest())
-    server.configure(directory_section("file:" + path), *[
+    return start_sample(make_module_httpd(), *[
         location_section(where, extra=directives)
-        for where, (directives, _) in INSTANCES.items()])
-    server.start()
-    return server.wait_for_policy()
+        for where, (directives, _) in INSTANCES.items()], entries=forest())
 
 
 @pytest.fixture(scope="module")

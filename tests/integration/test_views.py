@@ -9,14 +9,15 @@ that lost the outer CEPTemplateRights; a name in a language taken for the defaul
 
 import hashlib
 import re
-import time
 
 import pytest
 import security_descriptor as sd
 
 from cep_env import SAMPLE, evaluator, ldif, soap
 from cep_env.evaluator import View, compare
-from cep_env.httpd import directory_section, location_section
+from cep_env.httpd import location_section
+from cep_env.waiting import wait_until
+from conftest import start_sample
 
 CALLERS = ("alice", "bob", "dave", "WS01$", "DC1$")
 
@@ -44,22 +45,14 @@ def view_of(path):
     return View(*words.pop("names", ()), **words)
 
 
-def start(server, *sections, entries=None):
-    copy = server.path("policy.ldif")
-    ldif.write(copy, entries or ldif.read(SAMPLE))
-    server.configure(directory_section("file:" + copy), *sections)
-    server.start()
-    return server.wait_for_policy()
-
-
 def ask(server, path, user="bob", **options):
     return soap.check_answer(soap.send(server, soap.build(**options), user=user, path=path))
 
 
 @pytest.fixture(scope="module")
 def views(make_module_httpd):
-    return start(make_module_httpd(), *[location_section(path, extra=directives)
-                                        for path, (directives, _) in INSTANCES.items()])
+    return start_sample(make_module_httpd(), *[
+        location_section(path, extra=directives) for path, (directives, _) in INSTANCES.items()])
 
 
 @pytest.mark.parametrize("caller", CALLERS)
@@ -91,7 +84,7 @@ def test_autoenroll_is_both_rights(make_httpd, rights):
     dacl = "".join("(OA;;CR;%s;;AU)" % right for right in rights)
     ldif.find(entries, "CorpUser", "pKICertificateTemplate").set(
         "nTSecurityDescriptor", sd.from_sddl("O:SYG:SYD:" + dacl).to_bytes())
-    server = start(make_httpd(), location_section("/all"), location_section(
+    server = start_sample(make_httpd(), location_section("/all"), location_section(
         "/auto", extra=INSTANCES["/auto"][0]), entries=entries)
     for path, needed in (("/all", {"Enroll"}), ("/auto", {"Enroll", "AutoEnroll"})):
         shown = ask(server, path, "dave")["policies"]
@@ -115,8 +108,8 @@ def test_views_and_filters(views, sample_directory):
 
 def test_views_follow_the_directory(make_httpd):
     """A template that comes later is shown where its name fits, and in no view by its place."""
-    server = start(make_httpd(), *[location_section(path, extra=INSTANCES[path][0])
-                                   for path in ("/all", "/pattern", "/but")])
+    server = start_sample(make_httpd(), *[location_section(path, extra=INSTANCES[path][0])
+                                          for path in ("/all", "/pattern", "/but")])
     for path in ("/all", "/pattern", "/but"):
         ask(server, path)
     entries = ldif.read(SAMPLE)
@@ -135,10 +128,7 @@ def test_views_follow_the_directory(make_httpd):
         server.write("policy.ldif", file.read())
     server.log.wait_for("CEP0500", marker)
     directory = evaluator.Directory(entries)
-    deadline = time.monotonic() + 10
-    while "AAA" not in ask(server, "/all")["policies"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_until(lambda: "AAA" in ask(server, "/all")["policies"])
     for path in ("/all", "/pattern", "/but"):
         for _ in range(12):  # of several processes
             assert compare(ask(server, path), directory.answer("bob", view=view_of(path))) == []
@@ -148,7 +138,7 @@ def test_views_follow_the_directory(make_httpd):
 
 def test_merging(make_httpd, sample_directory):
     """A section's own lists replace outer ones whole, each directive by itself."""
-    server = start(
+    server = start_sample(
         make_httpd(), "CEPTemplates Corp* !CorpUser", "CEPTemplateRights autoenroll",
         'CEPPolicyName "Outer"', 'CEPPolicyName "Au\u00dfen" de', "CEPNextUpdate 10 0",
         location_section("/outer", name=None),
@@ -195,7 +185,7 @@ EQUAL = [  # each line one policyID, all lines different ones
 
 def policy_id_server(server):
     server.log.allow("CEP0131")  # of the last line
-    return start(server, *[
+    return start_sample(server, *[
         location_section("/%d/%d" % (row, column), extra=lines.split("\n"))
         for row, group in enumerate(EQUAL) for column, lines in enumerate(group)])
 
@@ -239,7 +229,7 @@ def test_policy_id_is_a_name_based_uuid(views):
 
 @pytest.fixture(scope="module")
 def names(make_module_httpd):
-    return start(
+    return start_sample(
         make_module_httpd(),
         location_section("/several", name=None, extra=(
             'CEPPolicyName "Contoso Richtlinie" de', 'CEPPolicyName "Contoso"',
@@ -274,7 +264,7 @@ def test_spread_of_next_update(make_httpd):
     sections = [location_section("/none", extra=("CEPNextUpdate 8 0",)),
                 location_section("/one", extra=("CEPNextUpdate 8 1",)),
                 location_section("/year", extra=("CEPNextUpdate 1 8759",))]
-    servers = [start(make_httpd(mpm), *sections) for mpm in ("event", "worker")]
+    servers = [start_sample(make_httpd(mpm), *sections) for mpm in ("event", "worker")]
     callers = ("alice", "bob", "carol", "dave", "frank", "grace", "WS01$", "DC1$")
 
     def hours(server, path):

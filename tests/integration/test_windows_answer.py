@@ -13,7 +13,8 @@ import pytest
 from lxml import etree
 
 from cep_env import SOURCE, evaluator, ldif, soap
-from cep_env.httpd import directory_section, location_section
+from cep_env.httpd import location_section
+from conftest import start_sample
 
 FOREST = ("base.ldif", "templates.ldif", "principals.ldif")
 CA = "MARS-ROOT-CA"
@@ -92,12 +93,8 @@ def ours(shared, make_module_httpd):
         pytest.skip("the CA's certificate, of 2025, is no longer valid")
     server = make_module_httpd()
     server.write_passwords({CALLER: "password"})
-    server.write("policy.ldif", ldif.dump(entries))
-    server.configure(directory_section("file:" + server.path("policy.ldif")),
-                     location_section(name=None))
     server.log.allow(r"CEP03\d\d", "CEP0511")  # no container of OIDs here
-    server.start()
-    server.wait_for_policy()
+    start_sample(server, location_section(name=None), entries=entries)
     server.log.wait_for("CEP0500")
     response = soap.send(server, user=CALLER, password="password")
     assert set(soap.check_answer(response)["policies"]) == {"Machine"}

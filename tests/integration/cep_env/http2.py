@@ -2,8 +2,6 @@
 """One request by HTTP/2. curl loses answers that come before its body is sent."""
 
 import email.message
-import socket
-import ssl
 
 from . import soap
 
@@ -14,10 +12,9 @@ def send(server, path, body=b"", headers=None, method="POST", port=None, context
     import h2.config
     import h2.connection
     import h2.events
-    context = context or ssl.create_default_context(cafile=server.certificates.ca_file)
+    context = context or soap.trust(server)
     context.set_alpn_protocols(["h2"])
-    with socket.create_connection(("127.0.0.1", port or server.port), 20) as plain, \
-            context.wrap_socket(plain, server_hostname="localhost") as connection:
+    with soap.connect(server, port=port, context=context) as connection:
         assert connection.selected_alpn_protocol() == "h2", "httpd does not speak HTTP/2"
         http = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
         http.initiate_connection()

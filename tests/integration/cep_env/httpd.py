@@ -32,6 +32,11 @@ MODULES = ("unixd", "log_config", "watchdog", "socache_shmcb", "ssl", "headers",
            "setenvif", "authn_core", "authn_file", "authz_core", "authz_user", "auth_basic",
            "reqtimeout", "status")
 
+# A name and a password by httpd's own means, and in the message; who is let in follows.
+BASIC = ("AuthType Basic", 'AuthName "CEP"', "AuthBasicProvider file",
+         'AuthUserFile "${ROOT}/users"')
+USERNAME_TOKEN = ("AuthType CEP", "CEPAuthProvider file", 'AuthUserFile "${ROOT}/users"')
+
 PASSWORDS = {name: name + "-password" for name in
              ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "WS01$", "DC1$",
               "nobody", "CORP\\alice", "alice@corp.example", "f.ohara@corp.example")}
@@ -63,6 +68,19 @@ def facts():
         _facts.update(program=program, modules=apxs("LIBEXECDIR"),
                       built_in={line.strip() for line in listing.stdout.splitlines()})
     return _facts
+
+
+def has_modules(*names):
+    """Whether httpd's installation has all of them, as files or compiled in."""
+    return all("mod_%s.c" % name in facts()["built_in"] or
+               os.path.exists(os.path.join(facts()["modules"], "mod_%s.so" % name))
+               for name in names)
+
+
+def load_modules(*names):
+    """Lines that load modules of httpd's own, but for what is compiled in."""
+    return tuple("LoadModule %s_module %s/mod_%s.so" % (name, facts()["modules"], name)
+                 for name in names if "mod_%s.c" % name not in facts()["built_in"])
 
 
 def daemon_user():
@@ -106,10 +124,8 @@ def location_section(path=PATH, directory="corp", name="Corp policy", auth=True,
         lines.append("    CEPPolicy " + directory)
     if name:
         lines.append('    CEPPolicyName "%s"' % name)
-    if auth:
-        lines += ["    AuthType Basic", '    AuthName "CEP"', "    AuthBasicProvider file",
-                  '    AuthUserFile "${ROOT}/users"', "    Require valid-user"]
-    return "\n".join(lines + ["    " + line for line in extra] + ["</Location>"])
+    inner = (BASIC + ("Require valid-user",) if auth else ()) + tuple(extra)
+    return "\n".join(lines + ["    " + line for line in inner] + ["</Location>"])
 
 
 class Httpd:
@@ -174,17 +190,14 @@ class Httpd:
         self.write("httpd.conf", "\n".join(config) + "\n")
 
     def frame(self, log_level, load):
-        built_in, modules = facts()["built_in"], facts()["modules"]
         config = [
             'Define ROOT "%s"' % self.root,
             'ServerRoot "${ROOT}"', 'DefaultRuntimeDir "${ROOT}"', "ServerName localhost",
             'PidFile "${ROOT}/httpd.pid"', 'ErrorLog "${ROOT}/error.log"',
             "Listen 127.0.0.1:%d https" % self.port, "Listen 127.0.0.1:%d http" % self.http_port,
         ]
-        for name in ("mpm_" + self.mpm,) + MODULES:
-            source = self.mpm + ".c" if name.startswith("mpm_") else "mod_%s.c" % name
-            if source not in built_in:
-                config.append("LoadModule %s_module %s/mod_%s.so" % (name, modules, name))
+        mpm = () if self.mpm + ".c" in facts()["built_in"] else ("mpm_" + self.mpm,)
+        config += load_modules(*mpm, *MODULES)
         if load:
             config.append('LoadModule cep_module "%s"' % module_file())
         user = daemon_user()
@@ -207,6 +220,18 @@ class Httpd:
             lines += ["SSLEngine On", 'SSLCertificateFile "%s"' % self.certificates.server_file,
                       'SSLCertificateKeyFile "%s"' % self.certificates.server_key_file]
         return lines + list(sections) + ["</VirtualHost>"]
+
+    def certificate_host(self, port, verify, cas, *sections):
+        """A virtual host with a port of its own. verify: SSLVerifyClient, or None; cas: a file."""
+        clients = ("SSLVerifyClient " + verify, "SSLVerifyDepth 3",
+                   'SSLCACertificateFile "%s"' % cas) if verify else ()
+        return ["Listen 127.0.0.1:%d https" % port] + self.host(port, [*clients, *sections], True)
+
+    def add_hosts(self, *hosts):
+        """Virtual hosts, behind what configure() wrote."""
+        with open(self.path("httpd.conf"), encoding="utf-8") as file:
+            text = file.read()
+        self.write("httpd.conf", text + "".join("\n".join(host) + "\n" for host in hosts))
 
     def configtest(self):
         """(status, everything that it said)"""

@@ -105,8 +105,9 @@ def read(*paths):
 
 
 def dump(entries):
-    """LDIF text of the entries; everything that is not plain text goes out as base64."""
-    lines = ["version: 1"]
+    """LDIF text of the entries; everything that is not plain text goes out as base64. Without a
+    version, which slapadd does not take."""
+    lines = []
     for entry in entries:
         lines += ["", line("dn", entry.dn.encode())]
         for name, values in entry.attributes.values():
@@ -133,9 +134,14 @@ def find(entries, cn, object_class=None):
     return found[0]
 
 
+def rdns(dn):
+    """The RDNs of dn, as they are spelled; an escaped comma separates nothing."""
+    return [part.strip() for part in re.findall(r"(?:\\.|[^\\,])+", dn)]
+
+
 def split_dn(dn):
-    """The DN's parts in a comparable form. No multi-valued or escaped parts here."""
-    return tuple(part.strip().lower() for part in re.split(r"(?<!\\),", dn))
+    """The DN's parts in a comparable form. No multi-valued parts here."""
+    return tuple(part.lower() for part in rdns(dn))
 
 
 def is_within(dn, base):

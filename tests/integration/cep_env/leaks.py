@@ -1,7 +1,7 @@
 # Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0
 """No byte of policy: what a refusal must not hold.
 
-    leaks = Leaks(ldif.read(SAMPLE), "Corp policy", policy_id)
+    leaks = Leaks(ldif.read(SAMPLE), "Corp policy", policy_id)    # or leaks_of(server)
     leaks.check(response)      # fails with the words that were found
 
 A byte of policy is any name, OID, URI or certificate of a template, a CA or an OID object of the
@@ -10,6 +10,8 @@ directory, in the body or in a header, and any element that only an answer has.
 
 import base64
 import re
+
+from . import SAMPLE, ldif, soap
 
 CLASSES = {
     "pKICertificateTemplate": ("cn", "displayName", "msPKI-Cert-Template-OID"),
@@ -21,6 +23,12 @@ ELEMENTS = re.compile(
     rb"cAURI|uris|oIDs?|oIDReferenceID|attributes|certificate|GetPoliciesResponse)[ />]")
 OID = re.compile(rb"\b[012](?:\.\d+){5,}\b")
 CERTIFICATE = re.compile(rb"\bMII[A-Za-z0-9+/]{40}")
+
+
+def leaks_of(server):
+    """For a server on the sample directory that answers alice."""
+    model = soap.check_answer(soap.send(server))
+    return Leaks(ldif.read(SAMPLE), model["policy_id"], model["friendly_name"])
 
 
 class Leaks:
@@ -59,7 +67,6 @@ class Leaks:
 
     def check_refused(self, response, status, code=None, subcode=None):
         """A refusal of just that kind. code None: no fault, but a document of the administrator."""
-        from . import soap
         assert response.status == status, (response.status, response.body[:500])
         self.check(response)
         if code is None:

@@ -6,8 +6,10 @@ so that reference numbers do not matter.
 """
 
 import base64
+import contextlib
 import http.client
 import os
+import socket
 import ssl
 import uuid
 from dataclasses import dataclass
@@ -148,22 +150,43 @@ class Response:
         return parse(self.body)
 
 
+def trust(server, certificate=None, version=None):
+    """A TLS context. certificate: the client's, with its key, in a PEM file; version: no other."""
+    context = ssl.create_default_context(cafile=server.certificates.ca_file)
+    if version:
+        context.minimum_version = context.maximum_version = version
+    if certificate:
+        context.load_cert_chain(certificate)
+    return context
+
+
+@contextlib.contextmanager
+def connect(server, name="localhost", port=None, context=None, timeout=20):
+    """A TLS connection as a socket. name: the one that TLS tells."""
+    with socket.create_connection(("127.0.0.1", port or server.port), timeout) as plain, \
+            (context or trust(server)).wrap_socket(plain, server_hostname=name) as secure:
+        yield secure
+
+
 class Client:
-    """One connection to a server; Basic credentials for a user of the test's password file."""
+    """One connection to a server; Basic credentials for a user of the test's password file.
+
+    port, context, name: another than the first one, than trust(), and than the address."""
 
     def __init__(self, server, user="alice", password=None, tls=True, timeout=20,
-                 certificate=None):
+                 certificate=None, port=None, context=None, name="127.0.0.1"):
         self.headers = {"Content-Type": CONTENT_TYPE, "User-Agent": "MS-WebServices/1.0"}
         if user is not None:
             word = PASSWORDS[user] if password is None else password
             token = base64.b64encode(("%s:%s" % (user, word)).encode()).decode()
             self.headers["Authorization"] = "Basic " + token
         if tls:
-            context = ssl.create_default_context(cafile=server.certificates.ca_file)
-            if certificate:
-                context.load_cert_chain(certificate)
-            self.connection = http.client.HTTPSConnection("127.0.0.1", server.port,
-                                                          timeout=timeout, context=context)
+            port, context = port or server.port, context or trust(server, certificate)
+            self.connection = http.client.HTTPSConnection(name, port, timeout=timeout,
+                                                          context=context)
+            if name != "127.0.0.1":
+                self.connection.sock = context.wrap_socket(
+                    socket.create_connection(("127.0.0.1", port), timeout), server_hostname=name)
         else:
             self.connection = http.client.HTTPConnection("127.0.0.1", server.http_port,
                                                          timeout=timeout)
@@ -181,12 +204,13 @@ class Client:
         self.connection.close()
 
 
-def send(server, body=None, user="alice", password=None, tls=True, certificate=None, **options):
-    """One request on a connection of its own. certificate: the client's, with its key, in PEM."""
-    client = Client(server, user, password, tls, certificate=certificate)
+def send(server, body=None, user="alice", password=None, path=PATH, method="POST", headers=None,
+         chunks=None, **connection):
+    """One request on a connection of its own. connection: more for Client()."""
+    client = Client(server, user, password, **connection)
     try:
-        return client.send(build() if body is None and options.get("chunks") is None else body,
-                           **options)
+        return client.send(build() if body is None and chunks is None else body, path, method,
+                           headers, chunks)
     finally:
         client.close()
 
