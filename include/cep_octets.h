@@ -12,6 +12,9 @@
  */
 apr_size_t cep_utf8_read(const unsigned char *text, apr_size_t length, apr_uint32_t *character);
 
+/* What a hexadecimal digit of either case stands for, or -1. */
+int cep_hex_digit(char c);
+
 /* 1 when one of the octets is below 0x20, or DEL. */
 int cep_has_control_character(const void *octets, apr_size_t length);
 

@@ -78,3 +78,14 @@ int cep_base64_decode(unsigned char *octets, apr_size_t *count, unsigned *rest, 
     *rest = bits & ((1u << held) - 1);
     return 1;
 }
+
+int cep_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}

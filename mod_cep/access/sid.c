@@ -5,6 +5,7 @@
  * octets of authority (big-endian), subauthorities (little-endian). The text form: 2.4.2.1.
  */
 #include "cep_access.h"
+#include "cep_octets.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -57,17 +58,6 @@ static int parse_decimal(uint32_t *value, const char **text)
     return 1;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* Decimal below 2^32; "0x" and exactly twelve digits for all 48 bits. */
 static int parse_authority(unsigned char octets[6], const char **text)
 {
@@ -78,7 +68,7 @@ static int parse_authority(unsigned char octets[6], const char **text)
     if ((*text)[0] == '0' && ((*text)[1] == 'x' || (*text)[1] == 'X')) {
         *text += 2;
         for (i = 0; i < AUTHORITY_HEX_DIGITS; i++, (*text)++) {
-            int digit = hex_digit(**text);
+            int digit = cep_hex_digit(**text);
 
             if (digit < 0)
                 return 0;

@@ -29,11 +29,6 @@
 /* A file that changed this short a time ago may change again within the same tick of its clock. */
 #define FILE_SETTLED apr_time_from_sec(2)
 
-const char *cep_mark_hex(const unsigned char *octets, apr_size_t length, apr_pool_t *pool)
-{
-    return apr_pescape_hex(pool, octets, length, 0);
-}
-
 /* ---- digests ---- */
 
 /* Each text with its NUL, so that no two rows of texts are the same octets. */
@@ -59,7 +54,7 @@ static const char *finish(EVP_MD_CTX *digest, apr_pool_t *pool)
     int good = EVP_DigestFinal_ex(digest, octets, &length);
 
     EVP_MD_CTX_free(digest);
-    return good == 1 ? cep_mark_hex(octets, length, pool) : NULL;
+    return good == 1 ? apr_pescape_hex(pool, octets, length, 0) : NULL;
 }
 
 static EVP_MD_CTX *begin(void)
@@ -250,9 +245,9 @@ static apr_status_t mark_controller(struct cep_mark *mark, const struct cep_entr
     if (rv != APR_SUCCESS)
         return rv;
     invocation = entry ? cep_entry_value(entry, "invocationId") : NULL;
-    mark->server =
-        apr_pstrcat(pool, service, " ",
-                    invocation ? cep_mark_hex(invocation->data, invocation->len, pool) : "", NULL);
+    mark->server = apr_pstrcat(
+        pool, service, " ",
+        invocation ? apr_pescape_hex(pool, invocation->data, invocation->len, 0) : "", NULL);
     if (invocation)
         mark->position = apr_pstrcat(pool, "highestCommittedUSN ", usn, NULL);
     return APR_SUCCESS;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <apr_general.h>
+#include <apr_escape.h>
 #include <apr_strings.h>
 
 #include "run.h"
@@ -202,7 +203,8 @@ static apr_status_t publish(struct run *run, const struct cep_value *image)
 
     if (!fresh)
         return APR_EGENERAL;
-    run->mark.snapshot = cep_mark_hex(cep_snapshot_digest(fresh), CEP_DIGEST_LENGTH, run->pool);
+    run->mark.snapshot =
+        apr_pescape_hex(run->pool, cep_snapshot_digest(fresh), CEP_DIGEST_LENGTH, 0);
     if (run->in_force && !strcmp(run->in_force, run->mark.snapshot))
         return cep_store_confirm(run->store, run->pool, run->error);
     run->result->changed = 1;
@@ -224,7 +226,8 @@ static void look_at_snapshot(struct run *run)
     if (reader)
         snapshot = cep_reader_acquire(reader, pool, &run->confirmed);
     if (snapshot)
-        run->in_force = cep_mark_hex(cep_snapshot_digest(snapshot), CEP_DIGEST_LENGTH, run->pool);
+        run->in_force =
+            apr_pescape_hex(run->pool, cep_snapshot_digest(snapshot), CEP_DIGEST_LENGTH, 0);
     apr_pool_destroy(pool);
 }
 

@@ -37,8 +37,6 @@ struct cep_mark {
     apr_time_t expires;   /* from then on the same entries may give another policy; 0: never */
 };
 
-const char *cep_mark_hex(const unsigned char *octets, apr_size_t length, apr_pool_t *pool);
-
 const char *cep_mark_config(const struct cep_refresh_plan *plan, apr_pool_t *pool);
 
 /* server and position of an LDIF file; position NULL when it changed so lately that a further

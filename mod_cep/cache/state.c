@@ -14,6 +14,7 @@
 
 #include <openssl/evp.h>
 
+#include <apr_escape.h>
 #include <apr_strings.h>
 
 #include "guard.h"
@@ -61,7 +62,7 @@ static const char *digest(const char *text, apr_size_t length, apr_pool_t *pool)
 
     if (EVP_Digest(text, length, octets, &written, cep_sha256(), NULL) != 1)
         return "";
-    return cep_mark_hex(octets, written, pool);
+    return apr_pescape_hex(pool, octets, written, 0);
 }
 
 /* ---- writing ---- */

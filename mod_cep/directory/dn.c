@@ -7,6 +7,7 @@
 #include <apr_strings.h>
 
 #include "cep_directory.h"
+#include "cep_octets.h"
 
 /*
  * A DN (RFC 4514) is read as a stream of octets of types and values, all ASCII letters in lower
@@ -48,14 +49,6 @@ static int lower(int c)
     return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
 }
 
-static int hex_digit(int c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static int is_type_character(int c)
 {
     c = lower(c);
@@ -92,7 +85,7 @@ static int next_of_type(struct dn_reader *reader)
 /* RFC 4514 section 2.4: a backslash and a special character, or and two hex digits. */
 static int next_escaped(struct dn_reader *reader)
 {
-    int first = (unsigned char)reader->at[1], high = hex_digit(first), low;
+    int first = (unsigned char)reader->at[1], high = cep_hex_digit(reader->at[1]), low;
 
     if (high < 0) {
         if (!first || !strchr(" \"#+,;<=>\\", first))
@@ -100,7 +93,7 @@ static int next_escaped(struct dn_reader *reader)
         reader->at += 2;
         return first;
     }
-    low = hex_digit((unsigned char)reader->at[2]);
+    low = cep_hex_digit(reader->at[2]);
     if (low < 0)
         return MARK_MALFORMED;
     reader->at += 3;

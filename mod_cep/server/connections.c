@@ -91,8 +91,8 @@ static int is_outdated(const struct cep_connections *connections, const struct s
         return 1;
     if (!connections->file)
         return cep_monotonic() - slot->used_at > IDLE_LIMIT;
-    return file->mtime != slot->file.mtime || file->size != slot->file.size ||
-           file->inode != slot->file.inode;
+    return file->mtime != slot->file.mtime || file->ctime != slot->file.ctime ||
+           file->size != slot->file.size || file->inode != slot->file.inode;
 }
 
 /* See that the slot holds an open directory, opening one where needed. */
@@ -104,8 +104,8 @@ static apr_status_t fill_slot(const struct cep_connections *connections, struct 
     apr_status_t rv;
 
     if (connections->file)
-        apr_stat(&file, connections->file, APR_FINFO_MTIME | APR_FINFO_SIZE | APR_FINFO_INODE,
-                 pool);
+        apr_stat(&file, connections->file,
+                 APR_FINFO_MTIME | APR_FINFO_CTIME | APR_FINFO_SIZE | APR_FINFO_INODE, pool);
     if (slot->directory && is_outdated(connections, slot, &file))
         empty_slot(slot);
     if (slot->directory)
