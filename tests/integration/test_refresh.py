@@ -422,13 +422,18 @@ def is_poisoned(path):
         os.stat(path).st_mode & 0o22 or os.stat(path).st_size == 5000
 
 
+def has_mapped(pid, path):
+    with open("/proc/%d/maps" % pid, encoding="utf-8") as file:
+        return path + "\n" in file.read()
+
+
 @needs_root
 def test_poisoned_snapshots(make_httpd):
     """They are not used, that is said once by each process, and the next refresh puts good ones in
     their place."""
     ways = ("owner", "mode", "link", "garbage")  # a directory for each
     server = make_httpd()
-    server.configure(*(directory_section("file:" + SAMPLE, name=how, refresh="6s") for how in ways),
+    server.configure(*(directory_section("file:" + SAMPLE, name=how, refresh="9s") for how in ways),
                      *(location_section("/" + how, directory=how) for how in ways))
     server.start()
     for how in ways:
@@ -436,17 +441,21 @@ def test_poisoned_snapshots(make_httpd):
     server.log.wait_for("CEP0500", count=len(ways))
 
     def ask_all():
-        for how in ways * (WORKERS_ASKED // 2):
+        for how in ways * (WORKERS_ASKED // 4):
             assert display_name(server, path="/" + how) == "Corp User"
 
-    ask_all()  # a worker that has mapped nothing yet has nothing to go on with
+    deadline = time.monotonic() + 10
+    while not all(has_mapped(pid, server.snapshot_file(how))
+                  for pid in server.children() for how in ways):
+        ask_all()  # a worker that has mapped nothing yet has nothing to go on with
+        assert time.monotonic() < deadline
     server.log.expect(*("CEP0503: .*/%s.snapshot" % how for how in ways))
     for how in ways:
         poison(server.snapshot_file(how), how)
     for _ in range(3):
         time.sleep(0.5)
         ask_all()
-    deadline = time.monotonic() + 7
+    deadline = time.monotonic() + 12
     while any(is_poisoned(server.snapshot_file(how)) for how in ways):
         assert time.monotonic() < deadline
         time.sleep(0.05)
