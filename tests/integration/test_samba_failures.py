@@ -78,12 +78,12 @@ def test_controller_fails(active_directory, make_httpd, way, trouble):
         for _ in range(4):  # with and without a connection that was open before
             begin = time.monotonic()
             response = ask(server, "bob")
-            assert time.monotonic() - begin < 1.8  # CEPTimeout is 1 s
+            assert time.monotonic() - begin < 4  # CEPTimeout is 1 s
             soap.check_fault(response, *TRY_AGAIN)
             assert int(response.headers["Retry-After"]) > 0
         begin = time.monotonic()
         soap.check_answer(ask(server, "bob", path="/local"))
-        assert time.monotonic() - begin < 0.5
+        assert time.monotonic() - begin < 1  # nobody waits for the controller
         reason = server.log.wait_for("CEP0603", marker)[0].text
         assert ("in time" if trouble == "hangs" else "Connection refused") in reason
         server.log.wait_for("CEP0501", marker)
