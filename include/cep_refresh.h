@@ -12,8 +12,8 @@
 #include "cep_directory.h"
 #include "cep_store.h"
 
-/* Longest that reading one server may take once it is open, in timeouts of the directory
- * (CEPTimeout). A run tries each server once. */
+/* Longest that asking one server what has changed may take once it is open, and as long again for
+ * reading it, in timeouts of the directory (CEPTimeout). A run tries each server once. */
 #define CEP_REFRESH_TIMEOUTS 12
 
 /* What a <CEPDirectory> says about refreshing. Read-only while it is used. */

@@ -175,6 +175,7 @@ apr_status_t cep_stamps_ask(struct cep_stamps *stamps, struct cep_directory *dir
                             apr_interval_time_t limit, apr_pool_t *pool, const char **error)
 {
     const char *const attributes[] = {stamps->attribute, NULL};
+    const apr_time_t deadline = cep_monotonic() + limit;
 
     for (int i = 0; i < CEP_CONTAINERS; i++) {
         struct cep_query query = {
@@ -183,8 +184,8 @@ apr_status_t cep_stamps_ask(struct cep_stamps *stamps, struct cep_directory *dir
             .object_class = cep_containers[i].object_class,
             .attributes = attributes,
         };
-        apr_status_t rv =
-            cep_directory_each(directory, &query, limit, add_stamp, stamps, pool, error);
+        apr_status_t rv = cep_directory_each(directory, &query, deadline - cep_monotonic(),
+                                             add_stamp, stamps, pool, error);
 
         /* One that is missing has no entries; whether that may be is for the full read to say. */
         if (rv != APR_SUCCESS && rv != APR_NOTFOUND)
@@ -211,12 +212,13 @@ void cep_mark_file(struct cep_mark *mark, const char *url, const apr_finfo_t *st
 
 /* One entry by its DN; NULL when there is none that may be seen. */
 static apr_status_t read_entry(const struct cep_entry **entry, struct cep_directory *directory,
-                               const char *dn, const char *const *attributes,
-                               apr_interval_time_t limit, apr_pool_t *pool, const char **error)
+                               const char *dn, const char *const *attributes, apr_time_t deadline,
+                               apr_pool_t *pool, const char **error)
 {
     struct cep_query query = {.base = dn, .scope = CEP_SCOPE_BASE, .attributes = attributes};
     apr_array_header_t *entries;
-    apr_status_t rv = cep_directory_query(directory, &query, limit, &entries, pool, error);
+    apr_status_t rv =
+        cep_directory_query(directory, &query, deadline - cep_monotonic(), &entries, pool, error);
 
     *entry = NULL;
     if (rv == APR_SUCCESS && entries->nelts > 0)
@@ -229,7 +231,7 @@ static apr_status_t read_entry(const struct cep_entry **entry, struct cep_direct
  * invocationId ([MS-ADTS] 3.1.1.1.9).
  */
 static apr_status_t mark_controller(struct cep_mark *mark, const struct cep_entry *root,
-                                    struct cep_directory *directory, apr_interval_time_t limit,
+                                    struct cep_directory *directory, apr_time_t deadline,
                                     apr_pool_t *pool, const char **error)
 {
     static const char *const attributes[] = {"invocationId", NULL};
@@ -241,13 +243,15 @@ static apr_status_t mark_controller(struct cep_mark *mark, const struct cep_entr
 
     if (!service || !usn)
         return APR_SUCCESS;
-    rv = read_entry(&entry, directory, service, attributes, limit, pool, error);
+    rv = read_entry(&entry, directory, service, attributes, deadline, pool, error);
     if (rv != APR_SUCCESS)
         return rv;
     invocation = entry ? cep_entry_value(entry, "invocationId") : NULL;
-    mark->server = apr_pstrcat(
-        pool, service, " ",
-        invocation ? apr_pescape_hex(pool, invocation->data, invocation->len, 0) : "", NULL);
+    mark->server = apr_pstrcat(pool, service, " ",
+                               invocation && invocation->len
+                                   ? apr_pescape_hex(pool, invocation->data, invocation->len, 0)
+                                   : "",
+                               NULL);
     if (invocation)
         mark->position = apr_pstrcat(pool, "highestCommittedUSN ", usn, NULL);
     return APR_SUCCESS;
@@ -282,7 +286,7 @@ static const char *join_values(const struct cep_attribute *attribute, apr_pool_t
 }
 
 static apr_status_t mark_openldap(struct cep_mark *mark, const struct cep_entry *root,
-                                  struct cep_directory *directory, apr_interval_time_t limit,
+                                  struct cep_directory *directory, apr_time_t deadline,
                                   apr_pool_t *pool, const char **error)
 {
     static const char *const attributes[] = {"contextCSN", NULL};
@@ -299,7 +303,7 @@ static apr_status_t mark_openldap(struct cep_mark *mark, const struct cep_entry 
 
         if (!cep_dn_is_within(identity->configuration_dn, dn))
             continue;
-        rv = read_entry(&entry, directory, dn, attributes, limit, pool, error);
+        rv = read_entry(&entry, directory, dn, attributes, deadline, pool, error);
         if (rv != APR_SUCCESS)
             return rv;
         if (entry && cep_entry_attribute(entry, "contextCSN"))
@@ -315,14 +319,15 @@ apr_status_t cep_mark_server(struct cep_mark *mark, struct cep_directory *direct
 {
     static const char *const attributes[] = {"dsServiceName", "highestCommittedUSN",
                                              "namingContexts", "supportedControl", NULL};
+    const apr_time_t deadline = cep_monotonic() + limit;
     const struct cep_entry *root;
     apr_status_t rv;
 
     mark->server = mark->position = NULL;
-    rv = read_entry(&root, directory, "", attributes, limit, pool, error);
+    rv = read_entry(&root, directory, "", attributes, deadline, pool, error);
     if (rv != APR_SUCCESS || !root)
         return rv;
     return cep_directory_identity(directory)->active_directory
-               ? mark_controller(mark, root, directory, limit, pool, error)
-               : mark_openldap(mark, root, directory, limit, pool, error);
+               ? mark_controller(mark, root, directory, deadline, pool, error)
+               : mark_openldap(mark, root, directory, deadline, pool, error);
 }

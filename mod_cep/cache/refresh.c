@@ -75,6 +75,7 @@ static void begin_source(struct run *run)
     run->mark = (struct cep_mark){.config = run->mark.config};
     result->source = result->reason = NULL;
     result->full = 0;
+    *run->error = NULL;
 }
 
 static void begin_reading(struct run *run)
@@ -322,6 +323,7 @@ static apr_status_t ask_server(struct cep_policy **policy, struct run *run,
     if (rv != APR_SUCCESS || same)
         return rv;
     result->full = 1;
+    begin_reading(run); /* what the question took is not missing now */
     return read_policy(policy, run, directory, cep_stamps_make(identity, run->source_pool));
 }
 

@@ -77,7 +77,7 @@ static unsigned char rights_to(const struct cep_choice *choice, const struct ima
 }
 
 /* Published by a listed CA, shown, wanted, and within the caller's rights. */
-static unsigned char choose(const struct cep_choice *choice, uint32_t number)
+unsigned char cep_choice_of(const struct cep_choice *choice, uint32_t number)
 {
     const struct image_template *t = &choice->snapshot->templates[number];
 
@@ -86,11 +86,6 @@ static unsigned char choose(const struct cep_choice *choice, uint32_t number)
         !passes_oids(image_at(choice->snapshot, t->oid), choice->request))
         return 0;
     return rights_to(choice, t);
-}
-
-unsigned char cep_choice_of(const struct cep_choice *choice, uint32_t number)
-{
-    return choose(choice, number);
 }
 
 void cep_choice_init(struct cep_choice *choice, const struct cep_snapshot *snapshot,
@@ -135,7 +130,7 @@ void cep_snapshot_select(struct cep_selection *selection, const struct cep_snaps
     for (uint32_t i = 0; i < header->templates.count; i++) {
         const struct image_template *t = &snapshot->templates[i];
 
-        selection->policies[i] = choose(&choice, i);
+        selection->policies[i] = cep_choice_of(&choice, i);
         if (!selection->policies[i])
             continue;
         selection->policy_count++;

@@ -81,7 +81,8 @@ int cep_guesses_account(struct cep_guess_key *key, const struct cep_guess_table 
     return digest(key, table, text, length);
 }
 
-/* 4 or 16 octets; 0: all that have none, as over a Unix socket, are one. */
+/* How many octets count: 4, or the first 8 of an IPv6 address (there has to be room for 16); 0: all
+ * that have none, as over a Unix socket, are one. */
 static size_t read_address(unsigned char octets[16], const char *address)
 {
     static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};

@@ -211,6 +211,9 @@ apr_status_t cep_directory_open_next(struct cep_directory **directory,
 void cep_directory_give_up(struct cep_directory *directory, struct cep_candidates *candidates,
                            apr_status_t status, const char *why)
 {
+    /* By now it had all the time that it can get, whatever was left for its last answer. */
+    if (status == APR_TIMEUP)
+        cep_servers_failed(directory->servers, directory->identity.source, why);
     cep_directory_close(directory);
     pass_over(candidates, status, why);
 }

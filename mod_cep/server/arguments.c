@@ -3,6 +3,7 @@
 /* Reading the arguments of directives. */
 
 #include "directives.h"
+#include "cep_octets.h"
 
 #include <apr_lib.h>
 #include <apr_strings.h>
@@ -62,10 +63,8 @@ const char *cep_check_text(cmd_parms *cmd, const char *arg)
 {
     const struct cep_value value = {(const unsigned char *)arg, strlen(arg)};
 
-    for (const char *c = arg; *c; c++) {
-        if ((unsigned char)*c < 0x20)
-            return apr_psprintf(cmd->pool, "%s must not hold control characters", cmd->cmd->name);
-    }
+    if (cep_has_control_character(arg, strlen(arg)))
+        return apr_psprintf(cmd->pool, "%s must not hold control characters", cmd->cmd->name);
     return cep_value_is_text(&value)
                ? NULL
                : apr_psprintf(cmd->pool, "%s must be written in UTF-8", cmd->cmd->name);

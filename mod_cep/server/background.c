@@ -59,7 +59,7 @@ enum told {
  */
 struct shared {
     apr_uint32_t published;         /* counts: cep_store.h */
-    apr_uint32_t told;              /* enum told */
+    volatile apr_uint32_t told;     /* enum told */
     apr_uint32_t findings;          /* 1: those of the policy in force are in the log */
     apr_uint32_t unrecorded;        /* 1: it is in the log that the state cannot be kept */
     volatile apr_uint64_t next_run; /* cep_monotonic(), which is one clock for all; 0: at once */
@@ -98,11 +98,12 @@ static void after_success(struct cep_drive *drive, apr_pool_t *pool)
     struct shared *shared = drive->shared;
 
     cep_log(&source->log,
-            result->changed || shared->told != TOLD_GOOD ? CEP_LOG_NOTICE : CEP_LOG_DEBUG, 0,
-            "CEP0500: directory %s: %s policy from %s: %d templates, %d CAs, %d findings (%s)",
+            result->changed || apr_atomic_read32(&shared->told) != TOLD_GOOD ? CEP_LOG_NOTICE
+                                                                             : CEP_LOG_DEBUG,
+            0, "CEP0500: directory %s: %s policy from %s: %d templates, %d CAs, %d findings (%s)",
             source->name, result->changed ? "new" : "unchanged", result->source, result->templates,
             result->cas, result->findings, result->reason);
-    shared->told = TOLD_GOOD;
+    apr_atomic_set32(&shared->told, TOLD_GOOD);
     if (result->changed || !shared->findings)
         tell_findings(source, pool);
     shared->findings = 1;
@@ -112,7 +113,7 @@ static void after_failure(struct cep_drive *drive, const char *error)
 {
     const struct cep_source *source = drive->source;
     const struct cep_refresh_result *result = &drive->last;
-    apr_uint32_t told = drive->shared->told;
+    apr_uint32_t told = apr_atomic_read32(&drive->shared->told);
 
     cep_log(&source->log,
             told == TOLD_FAILING || told == TOLD_SILENT ? CEP_LOG_DEBUG : CEP_LOG_ERROR, 0,
@@ -127,7 +128,7 @@ static void after_failure(struct cep_drive *drive, const char *error)
                 "CEP0505: directory %s: its policy has become older than CEPMaxStale; callers get "
                 "a fault until it can be refreshed (CEP0501 says why it cannot)",
                 source->name);
-    drive->shared->told = result->serving ? TOLD_FAILING : TOLD_SILENT;
+    apr_atomic_set32(&drive->shared->told, result->serving ? TOLD_FAILING : TOLD_SILENT);
 }
 
 static void after_record(struct cep_drive *drive)
@@ -199,10 +200,11 @@ void cep_background_hurry(const struct cep_source *source)
     apr_uint64_t last = apr_atomic_read64(&shared->hurried);
     apr_uint64_t now = (apr_uint64_t)cep_monotonic();
 
-    if (shared->told != TOLD_GOOD || (last && last <= now && now - last < HURRY_INTERVAL))
+    if (apr_atomic_read32(&shared->told) != TOLD_GOOD ||
+        (last && last <= now && now - last < HURRY_INTERVAL))
         return;
     if (apr_atomic_cas64(&shared->hurried, now, last) == last)
-        apr_atomic_set64(&shared->next_run, 0);
+        apr_atomic_set64(&shared->next_run, now); /* not 0: one child first, as for other runs */
 }
 
 /* 1 when a graceful restart has put other processes in place of this one. */

@@ -23,6 +23,7 @@
 
 /* How often the LDIF file is looked at for callers who are known. */
 #define LOOK_INTERVAL apr_time_from_sec(1)
+#define FILE_STATE    (APR_FINFO_MTIME | APR_FINFO_CTIME | APR_FINFO_SIZE | APR_FINFO_INODE)
 
 struct cep_callers {
     const struct cep_source *source;
@@ -32,15 +33,15 @@ struct cep_callers {
     apr_uint32_t waiting; /* atomic: threads that ask, or wait to ask */
     apr_uint32_t most_waiting;
     const char *file;          /* that is asked in place of servers, or NULL */
-    apr_thread_mutex_t *mutex; /* guards the next two */
-    apr_finfo_t file_state;
-    apr_time_t looked_at; /* cep_monotonic(); 0: never */
+    apr_thread_mutex_t *mutex; /* guards the next two; never held over I/O */
+    apr_finfo_t file_state;    /* its valid 0: it could not be looked at */
+    apr_time_t looked_at;      /* cep_monotonic(); 0: never */
 };
 
 struct inquiry {
     struct cep_question question;
     const char *key;     /* who asks the same has the same */
-    const char *kept_as; /* and finds the answer in the token cache under this */
+    const char *kept_as; /* and finds the answer in the token cache under this; NULL: nowhere */
 };
 
 static apr_uint32_t most_waiting(void)
@@ -68,6 +69,30 @@ struct cep_callers *cep_callers_make(apr_pool_t *pchild, const struct cep_source
     return callers->lookups && callers->connections ? callers : NULL;
 }
 
+/* As one thread sees it at most once a second; the others go by what it saw before. */
+static apr_finfo_t file_state(struct cep_callers *callers, apr_pool_t *pool)
+{
+    const apr_time_t now = cep_monotonic();
+    apr_finfo_t state;
+    int due;
+
+    apr_thread_mutex_lock(callers->mutex);
+    due = !callers->looked_at || now - callers->looked_at >= LOOK_INTERVAL;
+    if (due)
+        callers->looked_at = now;
+    state = callers->file_state;
+    apr_thread_mutex_unlock(callers->mutex);
+    if (!due)
+        return state;
+    memset(&state, 0, sizeof(state));
+    if (apr_stat(&state, callers->file, FILE_STATE, pool) != APR_SUCCESS)
+        state.valid = 0;
+    apr_thread_mutex_lock(callers->mutex);
+    callers->file_state = state;
+    apr_thread_mutex_unlock(callers->mutex);
+    return state;
+}
+
 /*
  * What an LDIF file says counts as long as it is that file, so its state is part of the name; the
  * ctime, which nobody can set, keeps a state from coming back. It is taken before the file is
@@ -79,15 +104,9 @@ static const char *kept_as(struct cep_callers *callers, const char *key, apr_poo
 
     if (!callers->file || !callers->tokens)
         return key;
-    apr_thread_mutex_lock(callers->mutex);
-    if (!callers->looked_at || cep_monotonic() - callers->looked_at >= LOOK_INTERVAL) {
-        memset(&callers->file_state, 0, sizeof(callers->file_state));
-        apr_stat(&callers->file_state, callers->file,
-                 APR_FINFO_MTIME | APR_FINFO_CTIME | APR_FINFO_SIZE | APR_FINFO_INODE, pool);
-        callers->looked_at = cep_monotonic();
-    }
-    state = callers->file_state;
-    apr_thread_mutex_unlock(callers->mutex);
+    state = file_state(callers, pool);
+    if ((state.valid & FILE_STATE) != FILE_STATE)
+        return NULL;
     /* No name has a line end, so this is nobody's. */
     return apr_psprintf(pool,
                         "file\n%" APR_TIME_T_FMT " %" APR_TIME_T_FMT " %" APR_OFF_T_FMT
@@ -117,7 +136,7 @@ static enum cep_token_age recall(struct cep_caller_record *record, apr_status_t 
 {
     enum cep_token_age age = CEP_TOKEN_ABSENT;
 
-    if (callers->tokens)
+    if (callers->tokens && kept_as)
         age = cep_tokens_get(callers->tokens, callers->source->name, kept_as, record, pool);
     if (age != CEP_TOKEN_FRESH)
         return age;
@@ -140,7 +159,7 @@ static apr_status_t ask_first(struct cep_caller **caller, struct cep_callers *ca
     cep_log(&callers->source->log, CEP_LOG_DEBUG, 0, "directory %s is asked who %s is",
             callers->source->name, inquiry->key);
     rv = find_bounded(caller, callers, &inquiry->question, pool, error);
-    if (callers->tokens && (rv == APR_SUCCESS || rv == APR_NOTFOUND)) {
+    if (callers->tokens && inquiry->kept_as && (rv == APR_SUCCESS || rv == APR_NOTFOUND)) {
         struct cep_caller_record found = {rv == APR_SUCCESS ? *caller : NULL, *error,
                                           apr_time_now()};
 

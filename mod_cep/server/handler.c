@@ -244,7 +244,7 @@ int cep_handler(request_rec *r)
     const struct cep_source *source;
     int status;
 
-    if (!r->handler || strcmp(r->handler, CEP_HANDLER_NAME))
+    if (!r->handler || !cep_is_instance(r))
         return DECLINED;
     visit.conf = ap_get_module_config(r->per_dir_config, &cep_module);
     source = visit.conf->policy ? cep_find_source(cep_server_conf(), visit.conf->policy) : NULL;

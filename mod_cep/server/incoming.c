@@ -15,7 +15,7 @@
 
 /* Kept in r->request_config. */
 struct incoming {
-    struct cep_media_type media; /* its type NULL: not looked at, or refused */
+    struct cep_media_type media; /* looked at once; its type NULL: not yet, or it was refused */
     const char *body;            /* NULL: not read */
     apr_size_t length;
     struct cep_request *request; /* NULL: fault says why */
@@ -164,8 +164,10 @@ int cep_incoming_read(request_rec *r, const struct cep_dir_config *conf,
     struct incoming *incoming = incoming_of(r);
 
     if (!incoming->body) {
-        int status = take_body(r, conf, incoming);
+        int status = check_headers(r);
 
+        if (status == OK)
+            status = take_body(r, conf, incoming);
         if (status != OK)
             return status;
         understand(r, incoming);
