@@ -90,6 +90,7 @@ def test_a_hot_request_asks_the_directory_nothing(make_httpd, directory, mpm):
         expected = listed(server, "alice")
         assert expected and relay.connections == 2
         before = len(relay.seen), relay.connections
+        server.log.wait_for("CEP0600.*alice")  # written when the client has its answer already
         marker = server.log.marker()
         for _ in range(24):
             assert listed(server, "alice") == expected
