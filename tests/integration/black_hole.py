@@ -6,6 +6,7 @@ what is new is not refused, and nothing comes back.
         ... "ldap://" + hole.address, hole.swallow(), hole.release() ...
 """
 
+import functools
 import os
 import random
 import shutil
@@ -23,10 +24,17 @@ socket.send_fds(socket.socket(fileno=0), [b"x"], [listener.fileno()])
 """
 
 
+@functools.lru_cache(maxsize=None)
 def why_not():
     """Why it cannot be had; None when it can."""
     if os.geteuid() != 0 or not shutil.which("ip"):
         return "a network of its own needs root and iproute2"
+    name = "cep%dtry" % os.getpid()
+    try:
+        ip("netns", "add", name)
+        ip("netns", "del", name)
+    except subprocess.CalledProcessError as error:
+        return "no network of its own: " + error.stderr.decode().strip()
     return None
 
 
