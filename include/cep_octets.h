@@ -1,6 +1,7 @@
 /* Copyright 2026 the mod_cep authors. SPDX-License-Identifier: Apache-2.0 */
 
-/* What octets from outside say: characters of UTF-8, base64. For all rooms; no allocation. */
+/* What octets from outside say: characters of UTF-8, hexadecimal digits, base64. For all rooms; no
+ * allocation. */
 #ifndef CEP_OCTETS_H
 #define CEP_OCTETS_H
 

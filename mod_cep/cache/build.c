@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -207,6 +208,33 @@ static struct image_ref put_templates(struct builder *b, const struct cep_policy
     return table;
 }
 
+struct oid_row {
+    const char *oid;
+    int number;
+};
+
+static int compare_rows(const void *a, const void *b)
+{
+    return strcmp(((const struct oid_row *)a)->oid, ((const struct oid_row *)b)->oid);
+}
+
+/* For filters by OID: who asks for some templates does not pay for all. */
+static struct image_ref put_by_oid(struct builder *b, const struct cep_policy *policy)
+{
+    int count = policy->templates->nelts;
+    struct oid_row *rows = apr_palloc(b->pool, (apr_size_t)(count + 1) * sizeof(*rows));
+    apr_array_header_t *numbers = apr_array_make(b->pool, count, sizeof(int));
+
+    for (int i = 0; i < count; i++) {
+        rows[i].oid = APR_ARRAY_IDX(policy->templates, i, const struct cep_template *)->oid;
+        rows[i].number = i;
+    }
+    qsort(rows, (size_t)count, sizeof(*rows), compare_rows);
+    for (int i = 0; i < count; i++)
+        APR_ARRAY_PUSH(numbers, int) = rows[i].number;
+    return put_refs(b, numbers);
+}
+
 static void put_renewal_ca(struct builder *b, struct image_ca *record,
                            const struct cep_enrollment_service *service, int number)
 {
@@ -376,6 +404,7 @@ apr_status_t cep_snapshot_build(struct cep_value *image, const struct cep_policy
     header.format = CEP_IMAGE_FORMAT;
     header.forest_id = put_text(&b, identity->forest_id);
     header.templates = put_templates(&b, policy);
+    header.by_oid = put_by_oid(&b, policy);
     header.cas = put_cas(&b, policy);
     put_access(&b, &header);
     header.oids = put_oids(&b, policy);

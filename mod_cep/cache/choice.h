@@ -14,7 +14,8 @@ struct cep_choice {
     const struct cep_snapshot *snapshot;
     const struct cep_request *request;
     const struct cep_view *view;
-    const unsigned char *shown; /* NULL: all */
+    const unsigned char *shown;  /* by CEPTemplates; NULL: all */
+    const unsigned char *wanted; /* by the request's OIDs; NULL: all */
     const apr_uint32_t *held;
     uint32_t client_limit, server_limit; /* in the places of the private key flags */
 };

@@ -13,7 +13,7 @@
 #include "cep_snapshot.h"
 
 #define CEP_IMAGE_MAGIC      "CEPSNAP" /* with its NUL: 8 octets */
-#define CEP_IMAGE_FORMAT     3u
+#define CEP_IMAGE_FORMAT     4u
 #define CEP_IMAGE_BYTE_ORDER 0x01020304u
 #define CEP_IMAGE_ALIGNMENT  8u
 
@@ -75,6 +75,7 @@ struct image_header {
     unsigned char digest[CEP_DIGEST_LENGTH]; /* of everything behind this member */
     struct image_ref forest_id;
     struct image_ref templates; /* struct image_template */
+    struct image_ref by_oid;    /* uint32_t: numbers of all templates, in the order of their OIDs */
     struct image_ref cas;       /* struct image_ca */
     struct image_ref oids;      /* struct image_oid */
     struct image_ref findings;  /* struct image_finding */
@@ -107,6 +108,11 @@ struct cep_snapshot {
 static inline const void *image_at(const struct cep_snapshot *snapshot, struct image_ref ref)
 {
     return snapshot->base + ref.offset;
+}
+
+static inline const char *image_template_oid(const struct cep_snapshot *snapshot, uint32_t number)
+{
+    return image_at(snapshot, snapshot->templates[number].oid);
 }
 
 /* Which of the two renderings an answer is made of. */

@@ -33,15 +33,39 @@ static void set_version_limits(struct cep_choice *choice)
     choice->server_limit = server << CEP_SERVER_VERSION_SHIFT;
 }
 
-static int passes_oids(const char *oid, const struct cep_request *request)
+/* Mark the template that has the OID, if one does. */
+static void want_one(unsigned char *wanted, const struct cep_snapshot *snapshot, const char *oid)
 {
-    if (!request->has_filter || !request->policy_oids)
-        return 1;
-    for (int i = 0; i < request->policy_oids->nelts; i++) {
-        if (!strcmp(oid, APR_ARRAY_IDX(request->policy_oids, i, const char *)))
-            return 1;
+    const uint32_t *numbers = image_at(snapshot, snapshot->header->by_oid);
+    uint32_t low = 0, high = snapshot->header->by_oid.count;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int order = strcmp(image_template_oid(snapshot, numbers[middle]), oid);
+
+        if (order == 0) {
+            wanted[numbers[middle]] = 1;
+            return;
+        }
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return 0;
+}
+
+/* Per template 1 where the filter names its OID; NULL: no filter does. */
+static const unsigned char *want(const struct cep_snapshot *snapshot,
+                                 const struct cep_request *request, apr_pool_t *pool)
+{
+    unsigned char *wanted;
+
+    if (!request->has_filter || !request->policy_oids)
+        return NULL;
+    wanted = apr_pcalloc(pool, (apr_size_t)snapshot->header->templates.count + 1);
+    for (int i = 0; i < request->policy_oids->nelts; i++)
+        want_one(wanted, snapshot, APR_ARRAY_IDX(request->policy_oids, i, const char *));
+    return wanted;
 }
 
 /* The token as a set of the snapshot's SIDs: looked up once, not for each template. */
@@ -82,8 +106,7 @@ unsigned char cep_choice_of(const struct cep_choice *choice, uint32_t number)
     const struct image_template *t = &choice->snapshot->templates[number];
 
     if (cep_choice_publishers(choice, t).count == 0 || !cep_choice_shows(choice, number) ||
-        !cep_choice_passes_versions(choice, t) ||
-        !passes_oids(image_at(choice->snapshot, t->oid), choice->request))
+        !cep_choice_passes_versions(choice, t) || (choice->wanted && !choice->wanted[number]))
         return 0;
     return rights_to(choice, t);
 }
@@ -97,6 +120,7 @@ void cep_choice_init(struct cep_choice *choice, const struct cep_snapshot *snaps
     choice->view = view;
     choice->held = hold(snapshot, token, pool);
     choice->shown = view->templates ? cep_view_shown(snapshot, view) : NULL;
+    choice->wanted = want(snapshot, request, pool);
     set_version_limits(choice);
 }
 

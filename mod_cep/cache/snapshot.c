@@ -85,6 +85,21 @@ static int templates_fit(const struct cep_snapshot *s)
     return 1;
 }
 
+/* Each template once, in the order of the OIDs; no two have the same. */
+static int index_fits(const struct cep_snapshot *s)
+{
+    const uint32_t count = s->header->templates.count, *numbers;
+
+    if (s->header->by_oid.count != count || !refs_fit(s, s->header->by_oid, count))
+        return 0;
+    numbers = image_at(s, s->header->by_oid);
+    for (uint32_t i = 1; i < count; i++) {
+        if (strcmp(image_template_oid(s, numbers[i - 1]), image_template_oid(s, numbers[i])) >= 0)
+            return 0;
+    }
+    return 1;
+}
+
 static int oids_fit(const struct cep_snapshot *s)
 {
     for (uint32_t i = 0; i < s->header->oids.count; i++) {
@@ -185,7 +200,8 @@ const struct cep_snapshot *cep_snapshot_open(const void *image, apr_size_t lengt
     s->findings = image_at(s, s->header->findings);
     s->sids = image_at(s, s->header->sids);
     s->steps = image_at(s, s->header->steps);
-    if (!sids_fit(s) || !steps_fit(s) || !templates_fit(s) || !oids_fit(s) || !rest_fits(s))
+    if (!sids_fit(s) || !steps_fit(s) || !templates_fit(s) || !index_fits(s) || !oids_fit(s) ||
+        !rest_fits(s))
         return NULL;
     *error = "there is no memory for it";
     s->views = cep_view_cache_make(pool);

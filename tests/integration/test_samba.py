@@ -290,13 +290,17 @@ def test_template_changes(active_directory, server, replace):
     wait_until(lambda: "CorpUser" in listed(server, "alice"))
 
 
+def watch(server, ad):
+    """Started, and past the first look that found nothing new."""
+    start(server, ad.ldaps, extra=login(ad))
+    wait_for_reason(server, "still at highestCommittedUSN", 0)
+    return server
+
+
 def test_active_directory_is_read_when_it_has_changed(active_directory, make_httpd):
     """A flag, an ACL, the publication at a CA."""
     ad = active_directory
-    server = make_httpd()
-    write_passwords(server)
-    start(server, ad.ldaps, extra=login(ad))
-    wait_for_reason(server, "still at highestCommittedUSN", 0)
+    server = watch(make_httpd(), ad)
     marker = server.log.marker()
     ad.replace("CN=alice,CN=Users,DC=corp,DC=example", "description", "moves the USN")
     wait_for_reason(server, "no entry has changed", marker)
@@ -389,10 +393,7 @@ def add(ad, model, cn, **values):
 def test_active_directory_gets_objects_and_loses_them(active_directory, make_httpd):
     """A new template, which a new CA publishes; the CA is deleted, and the template."""
     ad = active_directory
-    server = make_httpd()
-    write_passwords(server)
-    start(server, ad.ldaps, extra=login(ad))
-    wait_for_reason(server, "still at highestCommittedUSN", 0)
+    server = watch(make_httpd(), ad)
     template = ldif.find(ad.entries, "CorpUser", "pKICertificateTemplate")
     service = next(entry for entry in ad.entries if entry.is_a("pKIEnrollmentService")
                    and b"CorpUser" in entry.values("certificateTemplates"))

@@ -317,12 +317,54 @@ static void lists_are_kept_apart(void **state)
     assert_ptr_not_equal(cep_view_shown(renewal_forest(), &views[0]), first[0]);
 }
 
+/* ---- OIDs ---- */
+
+/* First, last, between, none: what each selects alone, and any two together. */
+static void oids(void **state)
+{
+    static const char *const told[] = {"1.2.10", "1.2.9", "1.2.100", "1.2.1", "2.5"};
+    static const char *const asked[] = {"1.2.1", "1.2.9", "1.2.10", "1.2.100", "2.5",
+                                        "1.2",   "1.2.2", "1.2.99", "3.1",     ""};
+    const size_t count = sizeof(asked) / sizeof(asked[0]);
+    const struct cep_enrollment_uri uri = {CEP_AUTH_CERTIFICATE, "https://ca/", 1, 0, 0};
+    const struct cep_view view = {.key_based_renewal = 1, .lenient = 1, .max_version = 6};
+    struct cep_request request = {.has_filter = 1};
+    struct cep_policy *policy = cep_policy_make(pool, 0, NULL);
+    const struct cep_snapshot *snapshot;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+        add(policy, apr_psprintf(pool, "T%d", (int)i), RENEWAL)->oid = told[i];
+    add_service(policy, "CA", "T0 T1 T2 T3 T4", &uri, 1);
+    snapshot = finish(policy);
+    assert_int_equal(snapshot->header->templates.count, 5);
+    request.policy_oids = apr_array_make(pool, 2, sizeof(const char *));
+    assert_string_equal(selected(snapshot, &view, &request), "|");
+    for (size_t pair = 0; pair < count * count; pair++) {
+        const char *one = asked[pair / count], *other = asked[pair % count], *expected = "";
+
+        apr_array_clear(request.policy_oids);
+        APR_ARRAY_PUSH(request.policy_oids, const char *) = one;
+        APR_ARRAY_PUSH(request.policy_oids, const char *) = other;
+        for (uint32_t i = 0; i < snapshot->header->templates.count; i++) {
+            const char *oid = image_at(snapshot, snapshot->templates[i].oid);
+
+            if (!strcmp(oid, one) || !strcmp(oid, other))
+                expected = apr_pstrcat(pool, expected,
+                                       image_at(snapshot, snapshot->templates[i].cn), " ", NULL);
+        }
+        expected = apr_pstrcat(pool, expected, *expected ? "| CA" : "|", NULL);
+        assert_string_equal(selected(snapshot, &view, &request), expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(versions),     cmocka_unit_test(no_filter_no_versions),
         cmocka_unit_test(renewal),      cmocka_unit_test(renewal_texts),
         cmocka_unit_test(certificates), cmocka_unit_test(lists_are_kept_apart),
+        cmocka_unit_test(oids),
     };
 
     cep_xcep_init();

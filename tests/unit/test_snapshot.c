@@ -249,6 +249,29 @@ static void test_access_lists_are_checked(void **state)
     free(copy);
 }
 
+/* Every template once, in the order of their OIDs: else a filter would miss what it names. */
+static void test_index_by_oid_is_checked(void **state)
+{
+    unsigned char *copy = malloc(image.len);
+    struct image_header *header = change_header(copy);
+    uint32_t *numbers = (void *)(copy + header->by_oid.offset), first = numbers[0];
+
+    (void)state;
+    assert_true(header->by_oid.count > 1 && header->by_oid.count == header->templates.count);
+    assert_int_equal(is_accepted(copy), 1);
+    numbers[0] = numbers[1];
+    assert_int_equal(is_accepted(copy), 0);
+    numbers[1] = first;
+    assert_int_equal(is_accepted(copy), 0);
+    change_header(copy);
+    numbers[header->by_oid.count - 1] = header->templates.count;
+    assert_int_equal(is_accepted(copy), 0);
+    change_header(copy);
+    header->by_oid.count--;
+    assert_int_equal(is_accepted(copy), 0);
+    free(copy);
+}
+
 /* Lists instead: the GUID of Enroll stands in every descriptor of the sample. */
 static void test_no_descriptor_is_in_the_image(void **state)
 {
@@ -370,6 +393,7 @@ int main(void)
         cmocka_unit_test(test_any_length_but_the_right_one_is_seen),
         cmocka_unit_test(test_numbers_are_checked_behind_a_good_digest),
         cmocka_unit_test(test_access_lists_are_checked),
+        cmocka_unit_test(test_index_by_oid_is_checked),
         cmocka_unit_test(test_no_descriptor_is_in_the_image),
         cmocka_unit_test(test_selection_by_rights),
         cmocka_unit_test(test_unpublished_is_not_listed),
